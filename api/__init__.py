@@ -1,0 +1,1 @@
+"""Floor 4: every wire: HTTP, pages, store, worker, command line."""

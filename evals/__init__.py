@@ -1,0 +1,1 @@
+"""Floor 3: datasets, cassettes, scorers, measures, reports."""

@@ -1,0 +1,1 @@
+"""Floor 1: precedents become vectors, an index and ranked hits. Imports nothing of ours."""

@@ -79,6 +79,40 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """What the index knows of one precedent: its vector and what a query may filter by."""
+
+    id: str
+    issue_type: str
+    language: str
+    resolved_at: datetime
+    vector: NDArray[np.float16]
+    """Unit vector of the issue sentences, shape (dimension,)."""
+    updated: int
+    """Grows with every change of any precedent in the archive, so "all after n" is all that is new."""
+
+
+class Archive(Protocol):
+    """The store of precedents, which alone is the truth; the index can be rebuilt from it at any time."""
+
+    def counts(self, fingerprint: str) -> tuple[int, int]:
+        """How many precedents have a vector of this encoder, and how many still wait for one."""
+        ...
+
+    def entries(self, fingerprint: str, after: int, limit: int) -> Sequence[Entry]:
+        """At most `limit` entries of this encoder with `updated` above `after`, in rising order of it."""
+        ...
+
+    def precedents(self, ids: Sequence[str]) -> Mapping[str, Precedent]:
+        """The precedents of these ids; an id that is gone is left out."""
+        ...
+
+    def with_keys(self, keys: Sequence[str]) -> Sequence[str]:
+        """Ids of the precedents that carry any of these exact keys, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One precedent with how near it is (cosine, -1 to 1; 1.0 for an exact key) and why it was found."""
 

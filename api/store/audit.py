@@ -1,0 +1,150 @@
+"""The event log: append-only, chained by hash, free of personal text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select, update
+
+from api.errors import PersonalTextError, TamperedError
+from api.store.tables import events, meta
+from api.store.unit import canonical
+
+_ID = re.compile(r"[a-z]{2,9}_[0-9a-z_]{1,40}")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+_ENGINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
+
+FIELDS: Final[Mapping[str, re.Pattern[str] | type[bool] | type[int]]] = {
+    "author": _WORD, "decision": _WORD, "issue_type": _WORD, "kind": _WORD, "old_status": _WORD, "primary_team": _WORD,
+    "reason_code": _WORD, "role": _WORD, "severity": _WORD, "source": _WORD, "state": _WORD, "status": _WORD,
+    "draft": _ID, "import": _ID, "job": _ID, "key": _ID, "message": _ID, "principal": _ID,
+    "customer_hash": _HASH, "delivery_hash": _HASH, "draft_hash": _HASH, "text_hash": _HASH,
+    "due_at": _INSTANT, "sent_at": _INSTANT, "written_at": _INSTANT,
+    "engine": _ENGINE,
+    "degraded": bool, "human_lead": bool, "needs_human": bool,
+    "attempts": int, "rows": int,
+}  # fmt: skip
+"""All that an event may say, and what each of it looks like; a field that is not here cannot be written."""
+
+_START = "0" * 64
+_HEAD = "event_head"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: number of events and the hash that stands for all of them."""
+
+    seq: int = 0
+    hash: str = _START
+
+
+def append(
+    conn: Connection,
+    kind: str,
+    *,
+    actor: str,
+    at: datetime,
+    data: Mapping[str, Any],
+    case_id: str = "",
+    case_seq: int = 0,
+) -> Head:
+    """Add one event.
+
+    Raises:
+        PersonalTextError: `data` holds something that an event must not hold.
+
+    """
+    for name, value in data.items():
+        _check(name, value)
+    if not case_id:
+        case_seq = head(conn).seq + 1
+    old = head(conn, lock=True)
+    row = {"seq": old.seq + 1, "case_id": case_id, "case_seq": case_seq, "at": at, "kind": kind, "actor": actor}
+    new = Head(old.seq + 1, _link(old.hash, row, data))
+    conn.execute(insert(events).values(**row, data=dict(data), hash=new.hash))
+    if old.seq:
+        conn.execute(update(meta).where(meta.c.key == _HEAD).values(value=f"{new.seq}:{new.hash}"))
+    else:
+        conn.execute(insert(meta).values(key=_HEAD, value=f"{new.seq}:{new.hash}"))
+    return new
+
+
+def head(conn: Connection, *, lock: bool = False) -> Head:
+    """Where the chain ends."""
+    query = select(meta.c.value).where(meta.c.key == _HEAD)
+    value: str | None = conn.execute(query.with_for_update() if lock else query).scalar()
+    if value is None:
+        return Head()
+    seq, _, digest = value.partition(":")
+    return Head(int(seq), digest)
+
+
+def of_case(conn: Connection, case_id: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Kind and data of a case's events in order, as `agent.states.fold` takes them."""
+    query = select(events.c.kind, events.c.data).where(events.c.case_id == case_id).order_by(events.c.case_seq)
+    for kind, data in conn.execute(query):
+        yield kind, data
+
+
+def verify(conn: Connection, anchors: Iterable[Head] = ()) -> Head:
+    """Read the whole chain and return its head; `anchors` are heads that were written down outside the database.
+
+    Raises:
+        TamperedError: an event was changed, removed, added or swapped, or the end was cut off.
+
+    """
+    outside = {anchor.seq: anchor.hash for anchor in anchors}
+    seq, digest = 0, _START
+    for row in conn.execution_options(yield_per=1000).execute(select(events).order_by(events.c.seq)).mappings():
+        seq += 1
+        if row["seq"] != seq:
+            raise TamperedError(seq, "it is missing.")
+        digest = _link(digest, row, row["data"])
+        if row["hash"] != digest or outside.pop(seq, digest) != digest:
+            raise TamperedError(seq, "its hash does not fit.")
+    if outside:
+        raise TamperedError(max(outside), "it was there when its hash was written down, and is gone.")
+    if head(conn) != Head(seq, digest):
+        raise TamperedError(seq, "the log ends elsewhere than its recorded head.")
+    return Head(seq, digest)
+
+
+def anchor(conn: Connection, path: Path, at: datetime) -> Head:
+    """Write the head down outside the database (one line per call): a chain alone cannot see that its end was cut off."""
+    now = head(conn)
+    with path.open("a") as file:
+        file.write(f"{now.seq} {now.hash} {at.isoformat()}\n")
+    return now
+
+
+def anchors(path: Path) -> list[Head]:
+    """The heads written down so far."""
+    if not path.exists():
+        return []
+    lines = (line.split() for line in path.read_text().splitlines())
+    return [Head(int(parts[0]), parts[1]) for parts in lines if len(parts) == 3 and parts[0] != "0"]
+
+
+def _link(previous: str, row: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    fields = [row["seq"], row["case_id"], row["case_seq"], row["at"].isoformat(), row["kind"], row["actor"], data]
+    return hashlib.sha256((previous + canonical(fields)).encode()).hexdigest()
+
+
+def _check(name: str, value: Any) -> None:
+    shape = FIELDS.get(name)
+    if isinstance(shape, re.Pattern):
+        fits = isinstance(value, str) and shape.fullmatch(value) is not None
+    else:
+        fits = shape is not None and type(value) is shape
+    if not fits:
+        raise PersonalTextError(
+            f"An event cannot hold {name!r} as given: only ids, enums, instants, numbers and keyed hashes go into the log."
+        )

@@ -1,0 +1,303 @@
+"""Every table of the desk. Personal text lives in columns marked so, and nowhere else: they can be emptied."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+)  # fmt: skip
+
+NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""No due instant: sorts after every real one."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, kept in UTC; a naive one is refused, because nobody knows what it means."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Into the database, in UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone.")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Out of the database, aware; SQLite drops the zone."""
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _id(name: str = "id") -> Column[str]:
+    return Column(name, String(40), primary_key=True)
+
+
+def _word(name: str, default: str | None = "", *, index: bool = False) -> Column[str]:
+    """An id or enum; "" when not known yet."""
+    return Column(name, String(64), nullable=False, server_default=default, index=index)
+
+
+def _at(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, Instant, nullable=nullable)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=false())
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _json(name: str) -> Column[Any]:
+    return Column(name, JSON(none_as_null=True))
+
+
+def _case(*, nullable: bool = False) -> Column[str]:
+    return Column("case_id", String(40), ForeignKey("cases.id"), nullable=nullable, index=True)
+
+
+cases = Table(
+    "cases", metadata,
+    _id(),
+    _number("version"),
+    _word("status"),
+    _number("reopened"),
+    _number("human_replies"),
+    _at("opened_at"),
+    _at("updated_at"),
+    _at("resolved_at", nullable=True),
+    _word("source"),
+    Column("external_id", String(256), nullable=False, server_default=""),
+    Column("customer_key", String(64), nullable=False, server_default="", index=True),
+    Column("title", Text, nullable=False, server_default="", info={"personal": True}),
+    Column("payload", JSON(none_as_null=True), info={"personal": True}),
+    _word("channel"),
+    _word("language"),
+    _word("issue_type"),
+    _word("severity"),
+    _word("primary_team"),
+    _flag("human_lead"),
+    _flag("needs_human"),
+    Column("needs_human_reason", Text, nullable=False, server_default="", info={"personal": True}),
+    Column("draft_id", String(40)),
+    _word("draft_state"),
+    _at("next_due_at"),
+    Index("ix_cases_queue", "status", "next_due_at", "id"),
+)  # fmt: skip
+"""One row per escalation: the fold of its events, and the columns that the queue sorts and filters by."""
+
+messages = Table(
+    "messages", metadata,
+    _id(),
+    _case(),
+    _at("at"),
+    _at("received_at"),
+    _word("author"),
+    _word("direction"),
+    _word("channel"),
+    Column("text_hash", String(64), nullable=False),
+    Column("body", JSON(none_as_null=True), info={"personal": True}),
+)  # fmt: skip
+"""One text on a case, in its wire form (`text`, `subject`, ...)."""
+
+events = Table(
+    "events", metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", String(40), nullable=False, server_default=""),
+    Column("case_seq", Integer, nullable=False),
+    _at("at"),
+    _word("kind", None),
+    _word("actor", None),
+    Column("data", JSON, nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("case_id", "case_seq"),
+)  # fmt: skip
+"""The append-only log with its hash chain. No personal text: ids, enums, instants, numbers and keyed hashes only."""
+
+drafts = Table(
+    "drafts", metadata,
+    _id(),
+    _case(),
+    _word("state", None),
+    _word("kind"),
+    Column("hash", String(64), nullable=False, server_default=""),
+    Column("engine", String(128), nullable=False, server_default=""),
+    _flag("degraded"),
+    Column("state_reason", Text, nullable=False, server_default="", info={"personal": True}),
+    Column("hint", Text, nullable=False, server_default="", info={"personal": True}),
+    Column("body", JSON(none_as_null=True), info={"personal": True}),
+    Column("proposal", JSON(none_as_null=True), info={"personal": True}),
+    _json("versions"),
+    _number("case_version"),
+    _at("created_at"),
+    _at("updated_at"),
+)  # fmt: skip
+"""One drafted answer with the whole proposal that it belongs to."""
+
+inbox = Table(
+    "inbox", metadata,
+    Column("source", String(64), primary_key=True),
+    Column("delivery_id", String(256), primary_key=True),
+    _word("verb", None),
+    Column("body_hash", String(64), nullable=False),
+    Column("answer", JSON, nullable=False),
+    _case(nullable=True),
+    _at("received_at"),
+)  # fmt: skip
+"""Every delivery once: what came, and what was answered."""
+
+outbox = Table(
+    "outbox", metadata,
+    _id(),
+    Column("idempotency_key", String(256), nullable=False, unique=True),
+    _word("channel", None),
+    _case(nullable=True),
+    _json("payload"),
+    _at("created_at"),
+    _at("delivered_at", nullable=True),
+)  # fmt: skip
+"""What has to leave the house at least once; the receiver tells repeats by the key."""
+
+jobs = Table(
+    "jobs", metadata,
+    _id(),
+    _word("kind", None),
+    _word("state", None),
+    _number("priority"),
+    _at("run_at"),
+    _number("attempts"),
+    _number("fence"),
+    _at("lease_until", nullable=True),
+    _word("worker"),
+    _case(nullable=True),
+    Column("data", JSON, nullable=False),
+    Column("error", String(200), nullable=False, server_default=""),
+    _at("created_at"),
+    _at("finished_at", nullable=True),
+    Index("ix_jobs_claim", "state", "priority", "run_at", "id"),
+)  # fmt: skip
+"""Work to do, written in the transaction that makes it necessary."""
+
+principals = Table(
+    "principals", metadata,
+    _id(),
+    Column("name", String(128), nullable=False, unique=True),
+    _word("role", None),
+    Column("active", Boolean, nullable=False),
+    Column("password_hash", String(256)),
+    _at("created_at"),
+)  # fmt: skip
+"""Who may act: a person or a program, by name."""
+
+api_keys = Table(
+    "api_keys", metadata,
+    _id(),
+    Column("principal_id", String(40), ForeignKey("principals.id"), nullable=False, index=True),
+    Column("shown", String(32), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    _json("scopes"),
+    _at("created_at"),
+    _at("expires_at", nullable=True),
+    _at("revoked_at", nullable=True),
+    _at("used_at", nullable=True),
+)  # fmt: skip
+"""Keys of programs: only the SHA-256 of the key, and enough of it to be recognised."""
+
+sessions = Table(
+    "sessions", metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("principal_id", String(40), ForeignKey("principals.id"), nullable=False, index=True),
+    _at("created_at"),
+    _at("expires_at"),
+)  # fmt: skip
+"""Signed-in browsers: only the SHA-256 of the cookie."""
+
+signin_links = Table(
+    "signin_links", metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("principal_id", String(40), ForeignKey("principals.id"), nullable=False),
+    _at("expires_at"),
+    _at("used_at", nullable=True),
+)  # fmt: skip
+"""One-time links that sign a principal in: only the SHA-256 of the token."""
+
+precedents = Table(
+    "precedents", metadata,
+    Column("id", String(80), primary_key=True),
+    Column("change", Integer, nullable=False, unique=True),
+    Column("content_hash", String(64), nullable=False),
+    Column("case_id", String(40)),
+    Column("import_id", String(40)),
+    _flag("redacted"),
+    _word("issue_type", None, index=True),
+    _word("severity", None),
+    _word("language", None),
+    _word("channel", None),
+    Column("summary", Text, nullable=False),
+    _word("remedy_kind", None),
+    Column("remedy", Text, nullable=False),
+    Column("cost", String(20)),
+    Column("currency", String(3)),
+    Column("resolved_in_s", Integer, nullable=False),
+    _at("resolved_at"),
+    _word("outcome", None),
+    _word("aftermath", None),
+    Column("satisfaction", Integer),
+    Column("teams", JSON, nullable=False),
+    Column("products", JSON, nullable=False),
+    Column("fingerprint", String(128), nullable=False, server_default=""),
+    Column("vector", LargeBinary),
+)  # fmt: skip
+"""What the desk remembers of resolved escalations: redacted cards, with the fp16 vector of each."""
+
+precedent_keys = Table(
+    "precedent_keys", metadata,
+    Column("key", String(128), primary_key=True),
+    Column("precedent_id", String(80), ForeignKey("precedents.id", ondelete="CASCADE"), primary_key=True, index=True),
+)  # fmt: skip
+"""Order ids, tracking numbers and SKUs by which a precedent is found exactly."""
+
+imports = Table(
+    "imports", metadata,
+    _id(),
+    Column("file_hash", String(64), nullable=False, index=True),
+    _word("actor", None),
+    _number("rows"),
+    _number("added"),
+    _at("created_at"),
+)  # fmt: skip
+"""Histories that were read in."""
+
+meta = Table(
+    "meta", metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)  # fmt: skip
+"""Single facts: the head of the event chain, the change counter of the precedents, the encoder in use."""

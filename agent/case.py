@@ -34,6 +34,8 @@ class Message:
     author: Literal["customer", "staff", "bank", "system"] = "customer"
     channel: str = "api"
     subject: str = ""
+    hidden: str = ""
+    """What intake took out because no reader could see it: white text, comments, zero-width and tag characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class BadInput(AgentError):  # noqa: N818 - the word of the domain
         """The way out, as half a sentence."""
 
 
-class BrokenFile(AgentError):  # noqa: N818 - the word of the docs
+class BrokenFile(AgentError):
     """A file of the pack or a prompt cannot be used: which file, which line, and how to mend it."""
 
     def __init__(self, path: object, line: int, problem: str, fix: str) -> None:

@@ -22,9 +22,10 @@ SYMBOLS: Final = {
 }  # fmt: skip
 """Currency signs; `$` alone is read as US dollars and `kr` by the language of the text."""
 
-CODES: Final = frozenset(
-    "EUR GBP USD CHF SEK NOK DKK PLN CZK HUF RON BGN TRY BRL CAD AUD NZD JPY CNY INR MXN SGD HKD ZAR".split()
-)
+CODES: Final = frozenset({
+    "EUR", "GBP", "USD", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "BGN", "TRY", "BRL", "CAD", "AUD",
+    "NZD", "JPY", "CNY", "INR", "MXN", "SGD", "HKD", "ZAR",
+})  # fmt: skip
 
 WORDS: Final = {
     "euro": "EUR", "euros": "EUR", "quid": "GBP", "pound": "GBP", "pounds": "GBP", "sterling": "GBP", "pfund": "GBP",
@@ -53,9 +54,7 @@ _BARE_CHARGE: Final = re.compile(
     r"\b(?:charged|refunded|billed|debited|paid)(?: me| us| only| just| you)? $", re.IGNORECASE
 )
 _BARE_AFTER: Final = re.compile(r"\s(?:twice|instead|again|back|for (?:the|a|an|my|this|it)|but)\b|\s?[.,;!?)]?\s*$")
-_WEIGHT: Final = re.compile(
-    r"\b(?:weigh|weight|weighs|heav|lifts?|load|wiegt|gewicht)\w{0,5}[^.!?\n]{0,20}$", re.IGNORECASE
-)
+_WEIGHT: Final = re.compile(r"\b(?:weigh|heav|lifts?|load|wiegt|gewicht)\w{0,5}[^.!?\n]{0,20}$", re.IGNORECASE)
 _UNIT: Final = re.compile(
     r"\s?(?:[cmk]?m|k?g|m?l|lbs?|oz|v|w|gb|mb|ft|uhr|am|pm|h\d?|°|\"|/|x\s?\d|metres?|meters?|lit(?:er|re)s?|inch|stars?)"
     r"(?![^\W_])",
@@ -131,7 +130,7 @@ def find_amounts(text: str, language: str = "en") -> Iterator[WrittenAmount]:
 
 
 def _is_plain_money(text: str, number: str, start: int, end: int) -> bool:
-    """Whether a number without currency is money: two decimals or a `k` after a money word, or "charged me 54 twice"."""
+    """Whether a number without currency is money: `54.00` or `1.2k` after a money word, or "charged me 54 twice"."""
     if re.search(r"[.,]\d\d$", number) or text[end - 1] in "kK-–":
         return bool(_MONEY_CUE.search(text, max(0, start - 50), start)) and not _UNIT.match(text, end)
     return bool(

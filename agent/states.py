@@ -103,7 +103,7 @@ def step(state: CaseState, kind: str, data: Mapping[str, object]) -> CaseState:
     match kind:
         case "triaged" if status == "new":
             status = "triaged"
-        case "draft_proposed" if status in {"new", "triaged"}:
+        case "draft_proposed" | "draft_failed" if status in {"new", "triaged"}:
             status = "in_review"
         case "message_received" if status == "waiting_customer" and data["author"] == "customer":
             status = "in_progress"

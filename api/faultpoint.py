@@ -14,9 +14,11 @@ from typing import Final
 
 VERBS: Final = (
     "receive", "record_message", "request_draft", "apply_proposal", "draft_failed", "record_review", "record_sent",
-    "set_status", "claim", "requeue", "delivered",
+    "set_status", "claim", "extend", "requeue", "finish", "delivered",
+    "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
+    "put_precedents", "set_vectors", "remove_precedents",
 )  # fmt: skip
-"""Transactions on the way of an escalation; each has a point before and after its commit."""
+"""All transactions that write; each has a point before and after its commit."""
 
 POINTS: Final = frozenset(
     {f"{verb}.{place}" for verb in VERBS for place in ("before_commit", "committed")}
@@ -43,10 +45,10 @@ def arm(at: int, log: Path | None = None) -> None:
 
 def faultpoint(name: str) -> None:
     """A place where the process may die."""
-    if _armed is None:
-        return
     if name not in POINTS:
         raise ValueError(f"{name!r} is not listed in api/faultpoint.py; add it to POINTS.")
+    if _armed is None:
+        return
     _armed.hits += 1
     if _armed.log is not None:
         with _armed.log.open("a") as file:

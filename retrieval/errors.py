@@ -11,7 +11,7 @@ class RetrievalError(Exception):
     retryable: bool = False
 
 
-class ModelMissing(RetrievalError):
+class ModelMissingError(RetrievalError):
     """The embedding model cannot be loaded from where it should be."""
 
     def __init__(self, model: str, reason: str) -> None:
@@ -22,7 +22,7 @@ class ModelMissing(RetrievalError):
         )
 
 
-class ModelTampered(RetrievalError):
+class ModelTamperedError(RetrievalError):
     """A file of the packaged model is not the published one."""
 
     def __init__(self, path: Path, found: str) -> None:
@@ -32,7 +32,7 @@ class ModelTampered(RetrievalError):
         )
 
 
-class VectorMismatch(RetrievalError):
+class VectorMismatchError(RetrievalError):
     """A vector does not fit the index: other length, or not finite numbers."""
 
     def __init__(self, expected: int, shape: tuple[int, ...]) -> None:
@@ -42,7 +42,7 @@ class VectorMismatch(RetrievalError):
         )
 
 
-class IndexLocked(RetrievalError):
+class IndexLockedError(RetrievalError):
     """Another process owns the index folder."""
 
     retryable = True
@@ -52,7 +52,7 @@ class IndexLocked(RetrievalError):
         super().__init__(f"the index folder {root} is in use by process {owner or '(unknown)'}; stop it to use it here")
 
 
-class IndexDamaged(RetrievalError):
+class IndexDamagedError(RetrievalError):
     """The index cannot be trusted and must be rebuilt from the archive."""
 
     retryable = True

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from retrieval.errors import IndexDamaged, IndexLocked
+from retrieval.errors import IndexDamagedError, IndexLockedError
 from retrieval.index import MAX_BATCH, Index, probe
 from retrieval.table import Table
 
@@ -52,7 +52,8 @@ class IndexFolder:
         """Takes the folder.
 
         Raises:
-            IndexLocked: another process, or another owner in this one, has it.
+            IndexLockedError: another process, or another owner in this one, has it.
+
         """
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
@@ -63,7 +64,7 @@ class IndexFolder:
             self._lock.seek(0)
             owner = self._lock.read(32).strip()
             self._lock.close()
-            raise IndexLocked(root, owner) from error
+            raise IndexLockedError(root, owner) from error
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
@@ -79,22 +80,25 @@ class IndexFolder:
         """Opens the generation in use after it has shown that it still finds rows of `table` that it was given.
 
         Raises:
-            IndexDamaged: there is none, it is of another encoder or Chroma version, or it fails its checks.
+            IndexDamagedError: there is none, it is of another encoder or Chroma version, or it fails its checks.
+
         """
         manifest = self._read()
         if (manifest.fingerprint, manifest.dimension) != (fingerprint, table.dimension):
-            raise IndexDamaged("it holds the vectors of another encoder")
+            raise IndexDamagedError("it holds the vectors of another encoder")
         if manifest.chroma != version("chromadb"):
-            raise IndexDamaged(f"it was written by Chroma {manifest.chroma}")
+            raise IndexDamagedError(f"it was written by Chroma {manifest.chroma}")
         folder = self.root / manifest.generation
+        if manifest.files is not None and manifest.files != _checksums(folder):
+            raise IndexDamagedError("its files have changed since it was closed")
         rows = table.sample(SAMPLE, manifest.mark)
         vectors = table.vectors(rows)
-        if manifest.files is None or manifest.files != _checksums(folder):
-            probe(folder, [table.ids[r] for r in rows], vectors)
+        if manifest.files is None:
+            probe(folder, table.ids_of(rows), vectors)
         index = Index(folder, table.dimension)
         try:
             index.check(vectors)
-        except IndexDamaged:
+        except IndexDamagedError:
             index.close()
             raise
         self.index = index
@@ -110,18 +114,19 @@ class IndexFolder:
         """Builds a new generation from `table`, verifies it, and puts it in the place of the old one.
 
         Raises:
-            IndexDamaged: the new one could not be built; the old one stays.
+            IndexDamagedError: the new one could not be built; the old one stays.
+
         """
         generation, size, mark = f"g-{uuid4().hex[:12]}", len(table), table.mark
         try:
             index = Index(self.root / generation, table.dimension, create=True)
             for start in range(0, size, MAX_BATCH):
                 rows = np.arange(start, min(start + MAX_BATCH, size))
-                index.upsert([table.ids[r] for r in rows], table.vectors(rows))
+                index.upsert(table.ids_of(rows), table.vectors(rows))
                 if progress:
                     progress(int(rows[-1]) + 1, size)
             index.check(table.vectors(table.sample(2 * SAMPLE, mark)))
-        except IndexDamaged:
+        except IndexDamagedError:
             shutil.rmtree(self.root / generation, ignore_errors=True)
             raise
         old, self.index = self.index, index
@@ -149,9 +154,9 @@ class IndexFolder:
         try:
             return Manifest(**json.loads(self._path.read_text()))
         except FileNotFoundError:
-            raise IndexDamaged("there is none yet") from None
+            raise IndexDamagedError("there is none yet") from None
         except (OSError, ValueError, TypeError) as error:
-            raise IndexDamaged("its manifest is unreadable") from error
+            raise IndexDamagedError("its manifest is unreadable") from error
 
     def _write(self, manifest: Manifest) -> None:
         """Replaces the manifest as a whole, durably."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from retrieval.errors import IndexDamaged
+from retrieval.errors import IndexDamagedError
 from retrieval.folder import SAMPLE, IndexFolder
 from retrieval.precedent import Archive, Precedent
 from retrieval.table import Table
@@ -39,17 +39,18 @@ def sync(fingerprint: str, table: Table, folder: IndexFolder) -> float:
     Repeating it changes nothing. `table` must be fresh (see `refresh`).
 
     Raises:
-        IndexDamaged: the index must be rebuilt with `IndexFolder.renew`, also when precedents have been removed,
+        IndexDamagedError: the index must be rebuilt with `IndexFolder.renew`, also when precedents have been removed,
             because Chroma keeps deleted vectors on disk.
+
     """
     if folder.index is None:
         folder.open(fingerprint, table)
     assert folder.index is not None  # noqa: S101 - `open` has just set it
     mark = table.mark
     rows = table.changed(folder.mark)
-    folder.index.upsert([table.ids[r] for r in rows], table.vectors(rows))
+    folder.index.upsert(table.ids_of(rows), table.vectors(rows))
     if (indexed := folder.index.count()) != len(table):
-        raise IndexDamaged(f"it holds {indexed} vectors, the archive {len(table)}")
+        raise IndexDamagedError(f"it holds {indexed} vectors, the archive {len(table)}")
     folder.advance(mark)
     return folder.index.check(table.vectors(table.sample(SAMPLE, mark)))
 

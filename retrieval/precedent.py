@@ -89,7 +89,9 @@ class Entry:
     vector: NDArray[np.float16]
     """Unit vector of the issue sentences, shape (dimension,)."""
     updated: int
-    """Grows with every change of any precedent in the archive, so "all after n" is all that is new."""
+    """Grows with every change of any precedent in the archive, so "all after n" is all that is new.
+
+    No two entries share a value."""
 
 
 class Archive(Protocol):

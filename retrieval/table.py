@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import VectorMismatch
+from retrieval.errors import VectorMismatchError
 from retrieval.precedent import Entry, Query, Vectors
 
 Rows: TypeAlias = NDArray[np.intp]
@@ -32,7 +32,7 @@ class Table:
         self.dimension = dimension
         self.mark = 0
         """The highest `updated` put so far."""
-        self.ids: list[str] = []
+        self._ids: list[str] = []
         self._rows: dict[str, int] = {}
         self._codes: dict[str, int] = {}
         self._size = 0
@@ -49,7 +49,8 @@ class Table:
         """Adds entries, or replaces those of the same id.
 
         Raises:
-            VectorMismatch: a vector has another length or is not finite.
+            VectorMismatchError: a vector has another length or is not finite.
+
         """
         for entry in entries:
             vector = np.asarray(entry.vector, np.float32)
@@ -63,7 +64,7 @@ class Table:
             self._resolved[row] = _microseconds(entry.resolved_at)
             self._updated[row] = entry.updated
             if row == self._size:
-                self.ids.append(entry.id)
+                self._ids.append(entry.id)
                 self._rows[entry.id] = row
                 self._size += 1
             self.mark = max(self.mark, entry.updated)
@@ -85,6 +86,10 @@ class Table:
         """Rows of those ids that are here, in the order given."""
         return np.fromiter((self._rows[i] for i in ids if i in self._rows), np.intp)
 
+    def ids_of(self, rows: Rows) -> list[str]:
+        """Ids of `rows`, in the order given."""
+        return [self._ids[int(r)] for r in rows]
+
     def changed(self, mark: int) -> Rows:
         """Rows put with `updated` above `mark`."""
         return np.flatnonzero(self._updated[: len(self)] > mark)
@@ -95,6 +100,8 @@ class Table:
 
     def cosines(self, rows: Rows, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosine of each row with the unit vector `vector`."""
+        if 2 * len(rows) > len(self):  # reading on in a row is faster than picking most of them
+            return (self._vectors[: len(self)] @ vector)[rows]
         out = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), CHUNK):
             part = slice(start, start + CHUNK)
@@ -132,18 +139,16 @@ def check_vectors(vectors: NDArray[np.floating[Any]], dimension: int) -> None:
     """Refuses what would poison every later comparison.
 
     Raises:
-        VectorMismatch: other length than `dimension`, or not finite.
+        VectorMismatchError: other length than `dimension`, or not finite.
+
     """
     if vectors.shape[-1:] != (dimension,) or not np.isfinite(vectors).all():
-        raise VectorMismatch(dimension, vectors.shape)
+        raise VectorMismatchError(dimension, vectors.shape)
 
 
-def best(scores: NDArray[np.float32], k: int) -> Rows:
+def best(scores: NDArray[np.floating[Any]], k: int) -> Rows:
     """Positions of the `k` highest scores, highest first; equal scores in rising order of position."""
-    if len(scores) > k:
-        top = np.sort(np.argpartition(-scores, k - 1)[:k])
-    else:
-        top = np.arange(len(scores))
+    top = np.sort(np.argpartition(-scores, k - 1)[:k]) if 0 < k < len(scores) else np.arange(len(scores))
     return top[np.argsort(-scores[top], kind="stable")]
 
 

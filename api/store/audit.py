@@ -90,8 +90,7 @@ def head(conn: Connection, *, lock: bool = False) -> Head:
 def of_case(conn: Connection, case_id: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Kind and data of a case's events in order, as `agent.states.fold` takes them."""
     query = select(events.c.kind, events.c.data).where(events.c.case_id == case_id).order_by(events.c.case_seq)
-    for kind, data in conn.execute(query):
-        yield kind, data
+    yield from ((row.kind, row.data) for row in conn.execute(query))
 
 
 def verify(conn: Connection, anchors: Iterable[Head] = ()) -> Head:
@@ -107,7 +106,7 @@ def verify(conn: Connection, anchors: Iterable[Head] = ()) -> Head:
         seq += 1
         if row["seq"] != seq:
             raise TamperedError(seq, "it is missing.")
-        digest = _link(digest, row, row["data"])
+        digest = _link(digest, {str(k): v for k, v in row.items()}, row["data"])
         if row["hash"] != digest or outside.pop(seq, digest) != digest:
             raise TamperedError(seq, "its hash does not fit.")
     if outside:
@@ -118,7 +117,7 @@ def verify(conn: Connection, anchors: Iterable[Head] = ()) -> Head:
 
 
 def anchor(conn: Connection, path: Path, at: datetime) -> Head:
-    """Write the head down outside the database (one line per call): a chain alone cannot see that its end was cut off."""
+    """Write the head down outside the database, a line per call: a chain alone cannot see that its end was cut off."""
     now = head(conn)
     with path.open("a") as file:
         file.write(f"{now.seq} {now.hash} {at.isoformat()}\n")
@@ -146,5 +145,5 @@ def _check(name: str, value: Any) -> None:
         fits = shape is not None and type(value) is shape
     if not fits:
         raise PersonalTextError(
-            f"An event cannot hold {name!r} as given: only ids, enums, instants, numbers and keyed hashes go into the log."
+            f"An event cannot hold {name!r} as given: only ids, enums, instants, numbers and keyed hashes belong there."
         )

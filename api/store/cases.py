@@ -71,10 +71,12 @@ def add_message(
 ) -> str:
     """One text on a case, in its wire form."""
     message_id = new_id("msg", now)
+    count = select(func.count()).where(messages.c.case_id == case_id)
     conn.execute(
         insert(messages).values(
             id=message_id,
             case_id=case_id,
+            position=conn.execute(count).scalar_one(),
             at=at,
             received_at=now,
             author=body["author"],
@@ -90,7 +92,7 @@ def add_message(
 def messages_of(conn: Connection, case_id: str) -> Sequence[RowMapping]:
     """The texts of a case by the time they were written, whatever the order they came in."""
     query = select(messages).where(messages.c.case_id == case_id)
-    return conn.execute(query.order_by(messages.c.at, messages.c.id)).mappings().all()
+    return conn.execute(query.order_by(messages.c.at, messages.c.position)).mappings().all()
 
 
 def earlier_of_customer(conn: Connection, case: RowMapping, since: datetime) -> int:
@@ -148,3 +150,8 @@ def open_drafts(conn: Connection, case_id: str) -> Sequence[RowMapping]:
     """Drafts of a case that may still be decided on."""
     query = select(drafts).where(drafts.c.case_id == case_id, drafts.c.state.in_(OPEN_DRAFT))
     return conn.execute(query.order_by(drafts.c.id)).mappings().all()
+
+
+def set_hint(conn: Connection, draft_id: str, hint: str) -> None:
+    """Tell a pending draft what a person wants otherwise."""
+    conn.execute(update(drafts).where(drafts.c.id == draft_id).values(hint=hint))

@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -38,10 +38,10 @@ def open_engine(url: str, busy_s: float = BUSY_S) -> Engine:
             "The database URL cannot be read; write it like sqlite:////folder/desk.db or postgresql://user:password@host/desk."
         ) from None
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=10)
+        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=10, max_overflow=10)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, pool_size=8, max_overflow=40, pool_timeout=busy_s)
+    engine = create_engine(parsed, hide_parameters=True, pool_size=8, max_overflow=40, pool_timeout=busy_s)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: sqlite3.Connection, _: Any) -> None:
@@ -117,7 +117,7 @@ def read_secret(home: Path) -> bytes:
 
 
 @contextmanager
-def own(home: Path) -> Iterator[None]:
+def own(home: Path) -> Generator[None]:
     """Be the only process that serves this home, until the block ends or the process dies.
 
     Workers share the jobs table and need no such right; the vector index guards its own folder.
@@ -134,7 +134,7 @@ def own(home: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(handle, 32).decode() or "(unknown)"
             raise HomeInUseError(
-                f"The home {home} is already served by process {holder}; stop that one or set DESK_HOME to another folder."
+                f"The home {home} is served by process {holder} already; stop that or set DESK_HOME to another folder."
             ) from None
         os.ftruncate(handle, 0)
         os.write(handle, str(os.getpid()).encode())

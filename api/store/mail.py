@@ -42,7 +42,7 @@ def answered(conn: Connection, delivery: Delivery) -> Mapping[str, Any] | None:
         return None
     if (row["verb"], row["body_hash"]) != (delivery.verb, delivery.body_hash):
         raise IdempotencyConflictError(
-            "This Idempotency-Key (or delivery id) was used before with another request; use a new one for a new request."
+            "This Idempotency-Key (or delivery id) came before with another request; use a new one for a new request."
         )
     return row["answer"]
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
 
+from api.store import queue
+from api.store.queue import Job
 from api.store.tables import meta, precedent_keys, precedents
 from api.store.unit import Store
 from retrieval.precedent import Entry, Precedent
+
+EMBED: Final = "embed"
+"""The job that encodes what waits for a vector."""
+BACKGROUND: Final = 10
+"""Priority of work that no person waits for."""
 
 _CHANGE = "precedent_change"
 _BATCH = 500
@@ -23,11 +30,9 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A redacted precedent as it is put into the archive."""
+    """A redacted precedent as it is put into the archive; its id stands for its content."""
 
     precedent: Precedent
-    content_hash: str
-    """Equal for equal content: a card that is already here is left alone."""
     keys: tuple[str, ...] = ()
     case_id: str | None = None
 
@@ -71,60 +76,84 @@ class PrecedentArchive:
         with self._store.read() as conn:
             for some in _parts(keys):
                 query = select(precedents.c.id, precedents.c.resolved_at).join(precedent_keys)
-                found |= {id_: at for id_, at in conn.execute(query.where(precedent_keys.c.key.in_(some)))}
+                found |= {row.id: row.resolved_at for row in conn.execute(query.where(precedent_keys.c.key.in_(some)))}
         return sorted(found, key=lambda id_: (found[id_], id_), reverse=True)
 
-    def put(self, cards: Sequence[Card], import_id: str | None = None) -> int:
-        """Add cards or replace those of the same id; those with equal content stay. Returns how many changed.
-
-        A card whose content changed loses its vector until it is encoded again.
-        """
+    def put(self, cards: Sequence[Card], now: datetime, import_id: str | None = None) -> int:
+        """Add the cards whose ids are not here yet, and the job that encodes them; returns how many were added."""
         with self._store.write("put_precedents") as conn:
-            return put(conn, cards, import_id)
+            return put(conn, cards, now, import_id)
 
     def waiting(self, fingerprint: str, limit: int) -> Sequence[tuple[str, str]]:
         """Id and summary of precedents that have no vector of this encoder yet."""
-        query = select(precedents.c.id, precedents.c.summary).where(precedents.c.fingerprint != fingerprint)
         with self._store.read() as conn:
-            return [(id_, summary) for id_, summary in conn.execute(query.order_by(precedents.c.change).limit(limit))]
+            return [(row.id, row.summary) for row in conn.execute(_waiting(fingerprint, limit))]
 
     def set_vectors(self, fingerprint: str, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> None:
         """Keep the vectors of these ids, in half precision; an id that is gone is left out."""
         with self._store.write("set_vectors") as conn:
-            change = _advance(conn, len(vectors))
-            for number, (id_, vector) in enumerate(vectors.items(), change + 1):
-                blob = np.asarray(vector, np.float16).tobytes()
-                conn.execute(
-                    update(precedents)
-                    .where(precedents.c.id == id_)
-                    .values(vector=blob, fingerprint=fingerprint, change=number)
-                )
+            set_vectors(conn, fingerprint, vectors)
+
+    def finish_vectors(
+        self, job: Job, fingerprint: str, vectors: Mapping[str, NDArray[np.floating[Any]]], now: datetime
+    ) -> None:
+        """`set_vectors` as the result of a job; another job goes on while precedents wait.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+
+        """
+        with self._store.write("set_vectors") as conn:
+            queue.finish(conn, job, now)
+            set_vectors(conn, fingerprint, vectors)
+            if conn.execute(_waiting(fingerprint, 1)).first() is not None:
+                queue.put(conn, EMBED, {}, now=now, priority=BACKGROUND)
+
+    def bury(self, job: Job, error: str, now: datetime) -> None:
+        """Give an encoding job up; its precedents go on waiting.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+
+        """
+        with self._store.write("finish") as conn:
+            queue.bury(conn, job, error, now)
 
     def remove(self, ids: Sequence[str]) -> int:
         """Forget precedents; the index has to be rebuilt afterwards. Returns how many were there."""
         with self._store.write("remove_precedents") as conn:
-            _advance(conn, 1)
             return sum(_remove(conn, some) for some in _parts(ids))
 
 
-def put(conn: Connection, cards: Sequence[Card], import_id: str | None = None) -> int:
+def put(conn: Connection, cards: Sequence[Card], now: datetime, import_id: str | None = None) -> int:
     """What `PrecedentArchive.put` does, inside a transaction that is already open."""
-    known: dict[str, str] = {}
-    for some in _parts([card.precedent.id for card in cards]):
-        query = select(precedents.c.id, precedents.c.content_hash).where(precedents.c.id.in_(some))
-        known |= {id_: digest for id_, digest in conn.execute(query)}
-    new = {c.precedent.id: c for c in cards if known.get(c.precedent.id) != c.content_hash}
+    given = {card.precedent.id: card for card in cards}
+    known: set[str] = set()
+    for some in _parts(list(given)):
+        known |= set(conn.execute(select(precedents.c.id).where(precedents.c.id.in_(some))).scalars())
+    new = [card for id_, card in given.items() if id_ not in known]
     if not new:
         return 0
-    for some in _parts([id_ for id_ in new if id_ in known]):
-        _remove(conn, some)
     change = _advance(conn, len(new))
-    rows = [_row(card, number, import_id) for number, card in enumerate(new.values(), change + 1)]
-    conn.execute(insert(precedents), rows)
-    keys = [{"key": key, "precedent_id": id_} for id_, card in new.items() for key in dict.fromkeys(card.keys) if key]
+    conn.execute(insert(precedents), [_row(card, number, import_id) for number, card in enumerate(new, change + 1)])
+    keys = [{"key": k, "precedent_id": card.precedent.id} for card in new for k in dict.fromkeys(card.keys) if k]
     if keys:
         conn.execute(insert(precedent_keys), keys)
+    queue.put(conn, EMBED, {}, now=now, priority=BACKGROUND)
     return len(new)
+
+
+def set_vectors(conn: Connection, fingerprint: str, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> None:
+    """What `PrecedentArchive.set_vectors` does, inside a transaction that is already open."""
+    change = _advance(conn, len(vectors))
+    for number, (id_, vector) in enumerate(vectors.items(), change + 1):
+        columns = {"vector": np.asarray(vector, np.float16).tobytes(), "fingerprint": fingerprint, "change": number}
+        conn.execute(update(precedents).where(precedents.c.id == id_).values(columns))
+
+
+def _waiting(fingerprint: str, limit: int) -> Select[Any, Any]:
+    query = select(precedents.c.id, precedents.c.summary).where(precedents.c.fingerprint != fingerprint)
+    return query.order_by(precedents.c.change).limit(limit)
 
 
 def _advance(conn: Connection, steps: int) -> int:
@@ -150,7 +179,7 @@ def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
 def _row(card: Card, change: int, import_id: str | None) -> dict[str, Any]:
     p = card.precedent
     return {
-        "id": p.id, "change": change, "content_hash": card.content_hash, "case_id": card.case_id,
+        "id": p.id, "change": change, "case_id": card.case_id,
         "import_id": import_id, "redacted": True, "issue_type": p.issue_type, "severity": p.severity,
         "language": p.language, "channel": p.channel, "summary": p.summary, "remedy_kind": p.remedy_kind,
         "remedy": p.remedy, "cost": None if p.cost is None else str(p.cost), "currency": p.currency,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from api.errors import LeaseLostError
 from api.ids import new_id
@@ -42,14 +42,16 @@ def put(
     return job_id
 
 
+def due(conn: Connection, kinds: Collection[str], now: datetime) -> bool:
+    """Whether `claim` would find something."""
+    return conn.execute(select(jobs.c.id).where(jobs.c.kind.in_(kinds), _free(now)).limit(1)).first() is not None
+
+
 def claim(conn: Connection, kinds: Collection[str], worker: str, now: datetime, lease: timedelta) -> Job | None:
     """The next job that is due, or whose worker fell silent, given to `worker`; None when there is none."""
-    free = or_(
-        and_(jobs.c.state == "queued", jobs.c.run_at <= now), and_(jobs.c.state == "running", jobs.c.lease_until < now)
-    )
     first = (
         select(jobs.c.id)
-        .where(jobs.c.kind.in_(kinds), free)
+        .where(jobs.c.kind.in_(kinds), _free(now))
         .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -120,8 +122,13 @@ def revive(conn: Connection, job_id: str, now: datetime) -> bool:
 
 def counts(conn: Connection) -> dict[str, int]:
     """Number of jobs by state."""
-    query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
-    return {state: number for state, number in conn.execute(query)}
+    query = select(jobs.c.state, func.count().label("number")).group_by(jobs.c.state)
+    return {row.state: row.number for row in conn.execute(query)}
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    waiting = and_(jobs.c.state == "queued", jobs.c.run_at <= now)
+    return or_(waiting, and_(jobs.c.state == "running", jobs.c.lease_until < now))
 
 
 def _set(conn: Connection, job: Job, **columns: Any) -> None:

@@ -7,7 +7,7 @@ import hmac
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,7 +34,7 @@ class Store:
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Generator[Connection]:
         """A transaction that changes nothing."""
         try:
             with self.engine.begin() as connection:
@@ -43,7 +43,7 @@ class Store:
             raise translated(error) from error
 
     @contextmanager
-    def write(self, verb: str) -> Iterator[Connection]:
+    def write(self, verb: str) -> Generator[Connection]:
         """The transaction of one verb; SQLite allows one writer at a time, so the threads of a process queue up here.
 
         Raises:

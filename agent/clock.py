@@ -1,0 +1,228 @@
+"""SLA arithmetic: working time on calendars with zones, windows and holidays. Pure; `now` is always a parameter.
+
+Elapsed time is counted in UTC, so a working day that loses or gains an hour to daylight saving is that much shorter or longer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import holidays as public_holidays
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MIDNIGHT = timedelta(days=1)
+_WINDOW = re.compile(r"^(\d{1,2}):(\d{2})(?::(\d{2}))?-(\d{1,2}):(\d{2})(?::(\d{2}))?$")
+_HORIZON_DAYS = 3660
+"""No open time within ten years means the calendar never opens again."""
+
+
+class ClosedForeverError(ValueError):
+    """The calendar has no open time within ten years of the start."""
+
+
+def _parse_window(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = _WINDOW.match(value.strip())
+    if match is None:
+        raise ValueError(f"`{value}` is not a window like 09:00-17:00")
+    h1, m1, s1, h2, m2, s2 = (int(x or 0) for x in match.groups())
+    start, end = (timedelta(hours=h, minutes=m, seconds=s) for h, m, s in ((h1, m1, s1), (h2, m2, s2)))
+    if start >= _MIDNIGHT or end > _MIDNIGHT or start == end:
+        raise ValueError(f"`{value}` is not a window within one day")
+    return start, end
+
+
+Window = Annotated[tuple[timedelta, timedelta], BeforeValidator(_parse_window)]
+"""Local start and end, counted from local midnight; an end before the start runs over midnight."""
+
+
+class Calendar(BaseModel):
+    """When a team works: windows of local time on weekdays, less holidays and closures; or around the clock."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    time_zone: str = "UTC"
+    windows: Mapping[Day, tuple[Window, ...]] = Field(default_factory=dict[Day, tuple[Window, ...]])
+    holidays: str | None = None
+    """Country, or country-subdivision, whose public holidays are closed (`GB-ENG`, `DE-SN`)."""
+    closures: tuple[date, ...] = ()
+    always_open: bool = False
+
+    @model_validator(mode="after")
+    def _usable(self) -> Calendar:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"unknown time zone `{self.time_zone}`") from None
+        if not self.always_open and not any(self.windows.values()):
+            raise ValueError("the calendar has no open time")
+        if self.holidays is not None:
+            country, _, part = self.holidays.partition("-")
+            try:
+                public_holidays.country_holidays(country, subdiv=part or None)
+            except NotImplementedError:
+                raise ValueError(f"no public holidays are known for `{self.holidays}`") from None
+        for day in range(7):
+            spans = sorted(self._spans(day))
+            if any(b[0] < a[1] for a, b in zip(spans, spans[1:], strict=False)):
+                raise ValueError(f"windows overlap on {DAYS[day]}")
+        return self
+
+    def _spans(self, weekday: int) -> list[tuple[timedelta, timedelta]]:
+        """Open spans of one weekday from local midnight, with what runs over from the day before."""
+        own = self.windows.get(DAYS[weekday], ())
+        before = self.windows.get(DAYS[weekday - 1], ())
+        spans = [(s, e if e > s else _MIDNIGHT) for s, e in own]
+        return spans + [(timedelta(0), e) for s, e in before if e < s and e > timedelta(0)]
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The calendar's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    def is_open_day(self, day: date) -> bool:
+        """Whether the day is neither a holiday nor a closure and has a window of its own."""
+        if self.always_open:
+            return True
+        return bool(self.windows.get(DAYS[day.weekday()])) and not self._shut(day)
+
+    def _shut(self, day: date) -> bool:
+        return day in self.closures or (self.holidays is not None and day in _public(self.holidays, day.year))
+
+    def spans(self, day: date) -> list[tuple[datetime, datetime]]:
+        """Open spans of one local day as UTC instants, in order. A night window belongs to the day on which it starts."""
+        if self.always_open:
+            return [(self._instant(day, timedelta(0)), self._instant(day, _MIDNIGHT))]
+        found: list[tuple[datetime, datetime]] = []
+        yesterday = day - timedelta(days=1)
+        if not self._shut(yesterday):
+            found += [
+                (self._instant(day, timedelta(0)), self._instant(day, e))
+                for s, e in self.windows.get(DAYS[yesterday.weekday()], ())
+                if e < s
+            ]
+        if not self._shut(day):
+            found += [
+                (self._instant(day, s), self._instant(day, e if e > s else _MIDNIGHT))
+                for s, e in self.windows.get(DAYS[day.weekday()], ())
+            ]
+        return sorted(span for span in found if span[0] < span[1])
+
+    def _instant(self, day: date, since_midnight: timedelta) -> datetime:
+        days, rest = divmod(since_midnight, _MIDNIGHT)
+        wall = datetime.combine(day + timedelta(days=days), time(0)) + rest
+        return wall.replace(tzinfo=self.zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=256)
+def _public(region: str, year: int) -> frozenset[date]:
+    country, _, part = region.partition("-")
+    return frozenset(public_holidays.country_holidays(country, subdiv=part or None, years=year))
+
+
+class Target(BaseModel):
+    """How long a commitment may take, on which calendar."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    within: str
+    """`30 min`, `2 h`, `8 business h` or `3 business days`."""
+    calendar: str
+
+    @model_validator(mode="after")
+    def _readable(self) -> Target:
+        self.amount  # noqa: B018 - raises for a text that cannot be read
+        return self
+
+    @cached_property
+    def amount(self) -> timedelta | int:
+        """Working time, or a whole number of business days."""
+        match = re.match(r"^(\d+(?:\.\d+)?)\s*(?:business\s+)?(min|h|days?)$", self.within.strip())
+        if match is None:
+            raise ValueError(f"`{self.within}` is not a target like `30 min`, `8 business h` or `3 business days`")
+        count, unit = float(match[1]), match[2]
+        if count <= 0:
+            raise ValueError(f"`{self.within}` must be more than nothing")
+        if unit.startswith("day"):
+            return int(count)
+        return timedelta(minutes=count) if unit == "min" else timedelta(hours=count)
+
+
+def due(target: Target, calendar: Calendar, start: datetime) -> datetime:
+    """The instant at which a commitment made at `start` falls due, in UTC."""
+    if isinstance(target.amount, int):
+        return add_business_days(calendar, start, target.amount)
+    return add_working_time(calendar, start, target.amount)
+
+
+def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Open spans from `start` on, as UTC instants; the first begins at `start` when that lies inside one.
+
+    Raises:
+        ClosedForeverError: ten years without an open instant.
+    """
+    start = start.astimezone(UTC)
+    day = start.astimezone(calendar.zone).date()
+    last_open = day
+    while (day - last_open).days < _HORIZON_DAYS:
+        for opens, closes in calendar.spans(day):
+            if closes > start:
+                last_open = day
+                yield max(opens, start), closes
+        day += timedelta(days=1)
+    raise ClosedForeverError(f"the calendar has no open time within ten years after {start.isoformat()}")
+
+
+def add_working_time(calendar: Calendar, start: datetime, amount: timedelta) -> datetime:
+    """The instant at which `amount` of open time has passed since `start` (aware), in UTC.
+
+    A start outside hours counts from the next opening; time that fills a window exactly ends at its closing.
+    """
+    if calendar.always_open:
+        return start.astimezone(UTC) + amount
+    for opens, closes in open_spans(calendar, start):
+        if amount <= closes - opens:
+            return opens + amount
+        amount -= closes - opens
+    raise AssertionError("open_spans never ends")
+
+
+def add_business_days(calendar: Calendar, start: datetime, days: int) -> datetime:
+    """The same local time on the `days`-th open day after `start`.
+
+    A start outside hours counts the day of the next opening as the first and ends at closing.
+    """
+    local = start.astimezone(calendar.zone)
+    if calendar.always_open:
+        return calendar._instant(local.date() + timedelta(days=days), _since_midnight(local))  # pyright: ignore[reportPrivateUsage]
+    opening = next(open_spans(calendar, start))[0]
+    inside = opening == start.astimezone(UTC)
+    day, left = opening.astimezone(calendar.zone).date(), days if inside else days - 1
+    if not left:
+        return calendar.spans(day)[-1][1]
+    for _ in range(_HORIZON_DAYS):
+        day += timedelta(days=1)
+        if calendar.is_open_day(day):
+            left -= 1
+            if left == 0:
+                break
+    else:
+        raise ClosedForeverError(f"the calendar has no {days} open days within ten years after {start.isoformat()}")
+    closing = calendar.spans(day)[-1][1]
+    if not inside:
+        return closing
+    same = datetime.combine(day, local.time(), tzinfo=calendar.zone).astimezone(UTC)
+    return min(same, closing)
+
+
+def _since_midnight(local: datetime) -> timedelta:
+    """Wall-clock time of day; not elapsed time, which differs when clocks change."""
+    return timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)

@@ -1,0 +1,149 @@
+"""The fact ledger: every checkable thing in a draft, and where it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal, TypeAlias
+
+from agent.case import Draft, Fact
+from agent.facts.evidence import Evidence
+from agent.facts.known import Known
+from agent.facts.names import names
+from agent.facts.scan import WRONG_WEEKDAY, Found, readings, scan
+from agent.facts.text import Text, fold
+
+PERSONAL: Final = frozenset({"name", "email", "phone", "iban", "card_number", "order_id", "tracking_number", "code"})
+"""Kinds of fact that can point to a person or to a person's order."""
+EMERGENCY: Final = frozenset(
+    {"112", "999", "911", "110", "111", "116117", "988", "116123", "15", "18", "113", "118", "144"}
+)
+"""Telephone numbers of emergency and crisis services, which need no source."""
+_EMERGENCY_CUE: Final = re.compile(
+    r"(?:call|dial|ring|emergency|ambulance|anruf|wahlen|notruf|rufen|rufnummer|unter|appele|compos|llam|marque|chiam|bel|lig\w+|numer\w+|\bor|\boder|\bou|\bo)\W[^.!?]{0,30}$"
+)
+_ROLES: Final = {
+    "placed": r"(?:placed|ordered|bestellt|bestellung vom|commande du|command[ee]+|pedido (?:del|realizado)|realizado|ordinato|effettuato|besteld|feito|encomendad)",
+    "dispatched": r"(?:dispatched|shipped|left our|versandt|verschickt|versendet|expedie|enviado|spedito|verzonden|expedid)",
+    "expected": r"(?:expected|estimated|due to arrive|erwartet|voraussichtlich|prevu|previst|previst[oa]|verwacht)",
+    "delivered": r"(?:delivered|delivery scan|zugestellt|geliefert|zustellung (?:am|vom)|livre|entregado|consegnat|bezorgd|geleverd|entregue)",
+    "due": r"(?:evidence|nachweise|beweis)",
+    "refund": r"(?:refunds? of|refunded|erstattung (?:von|uber)|erstattet|rembours|reembols|rimbors|terugbeta)",
+    "total": r"(?:total|order value|gesamtbetrag|gesamtsumme|bestellwert|montant total|importe total|totale|totaal)",
+    "charge": r"(?:charges? of|charged|abbuchung(?:en)? (?:von|uber)|abgebucht|debite|cargo de|addebit|afgeschreven|cobrad)",
+}  # fmt: skip
+_ROLE: Final = re.compile("|".join(rf"(?P<{name}>{pattern})" for name, pattern in _ROLES.items()))
+_ROLES_OF: Final = {
+    "date": frozenset({"placed", "dispatched", "expected", "delivered", "due"}),
+    "amount": frozenset({"refund", "total", "charge"}),
+}
+_ROLE_REACH: Final = 24
+"""Characters between a fact and the word that says its role."""
+_ONE_PER_CASE: Final = frozenset({"order_id", "tracking_number", "email", "phone", "iban"})
+"""Kinds of which a second, unknown value contradicts the known one."""
+
+
+def ledger(draft: Draft, evidence: Evidence) -> tuple[Fact, ...]:
+    """Every checkable thing in the draft's body and subject with its state; those of the subject have the empty span."""
+    body = tuple(facts_of(Text(draft.body), draft.language, evidence))
+    subject = facts_of(Text(draft.subject), draft.language, evidence) if draft.subject else ()
+    return (*body, *(_in_subject(f) for f in subject))
+
+
+def _in_subject(f: Fact) -> Fact:
+    return Fact(
+        f.kind, f.value, f.text, 0, 0, f.state, f.source, f"in the subject; {f.note}" if f.note else "in the subject"
+    )
+
+
+def facts_of(text: Text, language: str, evidence: Evidence) -> Iterator[Fact]:
+    """The facts of one text in reading order."""
+    known = evidence.known
+    found = scan(text, evidence.now.date(), language)
+    persons = [
+        Found("name", text.raw[a:b], a, b)
+        for a, b in names(text, language, frozenset(known.words))
+        if not any(f.start < b and a < f.end for f in found)
+    ]
+    slots = _slots(text, known)
+    for f in sorted((*found, *persons), key=lambda f: f.start):
+        if f.kind != "idiom":
+            yield _judge(f, text, known, slots)
+
+
+def _slots(text: Text, known: Known) -> list[tuple[int, int, str]]:
+    """Where the words of a clock slot stand."""
+    places: list[tuple[int, int, str]] = []
+    for words, metric in known.slots.items():
+        at = text.folded.find(words) if words else -1
+        while at >= 0:
+            places.append((at, at + len(words), metric))
+            at = text.folded.find(words, at + 1)
+    return places
+
+
+def _judge(f: Found, text: Text, known: Known, slots: list[tuple[int, int, str]]) -> Fact:
+    """The state of one found thing: the slot it stands in, a source, a listed rule, or none."""
+    state, source, note = _verdict(f, text, known, slots)
+    return Fact(f.kind, f.value, text.raw[f.start : f.end], f.start, f.end, state, source, note)
+
+
+_State: TypeAlias = Literal["supported", "derived", "unsupported", "contradicted"]
+_Verdict: TypeAlias = tuple[_State, str, str]
+
+
+def _verdict(f: Found, text: Text, known: Known, slots: list[tuple[int, int, str]]) -> _Verdict:
+    for start, end, metric in slots:
+        if start <= f.start and f.end <= end:
+            return "supported", f"clock:{metric}", ""
+    if f.value.endswith(WRONG_WEEKDAY):
+        return "contradicted", "", "that date falls on another weekday"
+    if f.kind == "name":
+        return _name(f, text, known)
+    source = next((s for v in readings(f) if (s := known.source(f.kind, v))), "")
+    if role := _role(f, text, known):
+        if not known.roles[role].isdisjoint(readings(f)):
+            return "supported", source, ""
+        if not source.startswith(("message:", "clock:")):
+            return "contradicted", "", f"the record has {', '.join(sorted(known.roles[role]))}"
+    if source:
+        return "supported", source, ""
+    for v in readings(f):
+        if rule := known.rule(f.kind, v):
+            return "derived", *rule
+    if (
+        f.kind == "number"
+        and f.value in EMERGENCY
+        and _EMERGENCY_CUE.search(text.folded, max(0, f.start - 60), f.start)
+    ):
+        return "supported", "emergency", ""
+    if f.kind in _ONE_PER_CASE and known.values.get(f.kind):
+        return "contradicted", "", f"the case has {', '.join(list(known.values[f.kind])[:3])}"
+    precedent = bool(known.precedents) and fold(text.raw[f.start : f.end]) in known.precedents
+    return "unsupported", "", "only a precedent has it" if precedent else ""
+
+
+def _name(f: Found, text: Text, known: Known) -> _Verdict:
+    parts = [p for p in re.split(r"[^\w'’]+", fold(text.raw[f.start : f.end]).replace("'s", "")) if len(p) > 1]
+    sources = [known.words.get(p, "") for p in parts]
+    if all(sources):
+        return "supported", sources[-1], ""
+    greeted = f.start < 80 and "customer" in known.roles
+    return ("contradicted", "", "the customer has another name") if greeted else ("unsupported", "", "")
+
+
+def _role(f: Found, text: Text, known: Known) -> str:
+    """The role that the nearest word gives a date or an amount, if the records hold that role."""
+    roles = _ROLES_OF.get(f.kind)
+    if roles is None or known.roles.keys().isdisjoint(roles):
+        return ""
+    best, nearest = "", _ROLE_REACH + 1
+    for m in _ROLE.finditer(text.folded, max(0, f.start - 60), f.end + 60):
+        before = m.end() <= f.start
+        between = text.folded[m.end() : f.start] if before else text.folded[f.end : m.start()]
+        if len(between) < nearest and m.lastgroup in roles and not _APART.search(between):
+            best, nearest = m.lastgroup or "", len(between)
+    return best if best in known.roles else ""
+
+
+_APART: Final = re.compile(r"[.;!?](?:\s|$)|\d")

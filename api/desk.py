@@ -1,0 +1,395 @@
+"""The verbs of the desk. Each takes a named principal, is one transaction, and either happens whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection, RowMapping
+
+from agent.states import OPEN_DRAFT, IllegalMoveError, move_case
+from api import wire
+from api.auth import Principal
+from api.clock import Clock
+from api.errors import ConflictError, DraftChangedError, InvalidError, StaleWorkError
+from api.store import cases, mail, queue
+from api.store.mail import Delivery
+from api.store.queue import Job
+from api.store.tables import NEVER
+from api.store.unit import Store, canonical
+from api.wire import Json, Text
+
+Decision: TypeAlias = Literal["approve", "send_back", "discard"]
+Change: TypeAlias = Callable[[Connection, datetime], tuple[str, dict[str, Any]]]
+"""What a verb does in its transaction: it returns the case's id and the answer, ids only."""
+
+REPEAT: timedelta = timedelta(days=30)
+"""Cases of one customer within this time count as earlier contacts."""
+
+_DECIDED = {"approve": "approved", "send_back": "sent_back", "discard": "discarded"}
+_ANSWERED_BY_DESK = {"customer", "bank"}
+"""Authors whose message asks for a new draft."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftWork:
+    """What a drafter gets: one case as it stands at `case_version`."""
+
+    case_id: str
+    draft_id: str
+    case_version: int
+    escalation: Json
+    """The wire form with all messages; `id` is the case's."""
+    hint: str
+    """What a person wants otherwise than in the last draft; "" for none."""
+    earlier_contacts: int
+    """Other cases of this customer within `REPEAT` before this one."""
+
+
+class Desk:
+    """The verbs over one store."""
+
+    def __init__(self, store: Store, clock: Clock, *, channels: Sequence[str] = ()) -> None:
+        self.store, self.clock = store, clock
+        self.channels = tuple(channels)
+        """Where a notice goes when a draft waits for a person."""
+        self.on_work: Callable[[], None] = lambda: None
+        """Called after a verb that leaves work behind, so that a worker in this process need not poll."""
+
+    # --- what comes in -----------------------------------------------------------------------------------------------
+
+    def receive(self, who: Principal, escalation: Json, *, key: str | None = None, source: str = "") -> dict[str, Any]:
+        """Take one escalation in: `{"case", "draft"}`; its draft is pending and its job is queued.
+
+        `key` is the sender's Idempotency-Key or delivery id, else the escalation's own `id` counts; `source` names a
+        webhook, else the principal is the sender. The same key with the same body gives the same answer. `escalation`
+        is the wire form as plain JSON, already checked by `agent.intake.parse`.
+
+        Raises:
+            IdempotencyConflictError: the key came before with another body.
+            InvalidError: there is no message in it, or an instant cannot be read.
+
+        """
+        who.need("receive")
+        external_id = str(escalation.get("id") or "")
+
+        def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
+            opened = min(wire.instant(escalation.get("received_at"), now), now)
+            texts = wire.texts(escalation, opened, now)
+            contact = wire.contact(escalation)
+            customer = self.store.keyed("customer", contact) if contact else ""
+            case_id = cases.add(
+                conn, now, opened_at=opened, source=source or "api", external_id=external_id[:256],
+                customer_key=customer, title=wire.title(texts), payload=wire.rest(escalation),
+                channel=str(escalation.get("channel", ""))[:64],
+            )  # fmt: skip
+            facts = {"customer_hash": customer} if customer else {}
+            cases.record(conn, case_id, "case_opened", actor=who.id, now=now, source=source or "api", **facts)
+            for text in texts:
+                self._add_text(conn, case_id, text, who, now)
+            return case_id, {"case": case_id, "draft": self._request_draft(conn, case_id, "", now)}
+
+        return self._once("receive", who, key or external_id or None, escalation, change, source=source)
+
+    def record_message(self, who: Principal, case_id: str, message: Json, *, key: str | None = None) -> dict[str, Any]:
+        """Add a text to a case: `{"message", "draft"}`. One of the customer or the bank makes the drafts so far stale,
+        asks for a new one, and reopens a case that was resolved before it was written.
+
+        Raises:
+            NotFoundError: there is no such case.
+
+        """
+        who.need("receive")
+
+        def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
+            case = cases.get(conn, case_id, lock=True)
+            text = wire.text(message, now, now)
+            message_id = self._add_text(conn, case_id, text, who, now)
+            draft_id = None
+            ended = case["status"] in {"resolved", "closed"}
+            if text.body["author"] in _ANSWERED_BY_DESK and not (ended and text.at <= case["resolved_at"]):
+                if ended:
+                    cases.record(conn, case_id, "reopened", actor=who.id, now=now, message=message_id)
+                self._make_stale(conn, case_id, now)
+                draft_id = self._request_draft(conn, case_id, "", now)
+            return case_id, {"message": message_id, "draft": draft_id}
+
+        return self._once("record_message", who, key, [case_id, message], change)
+
+    def request_draft(self, who: Principal, case_id: str, hint: str = "", *, key: str | None = None) -> dict[str, Any]:
+        """Ask for a new draft with a hint: `{"draft"}`. The old one stays usable until the new one is there.
+
+        Raises:
+            NotFoundError: there is no such case.
+
+        """
+        who.need("work")
+
+        def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
+            cases.record(conn, case_id, "draft_requested", actor=who.id, now=now)
+            return case_id, {"draft": self._request_draft(conn, case_id, hint, now)}
+
+        return self._once("request_draft", who, key, [case_id, hint], change)
+
+    # --- what the worker does ----------------------------------------------------------------------------------------
+
+    def draft_work(self, job: Job) -> DraftWork | None:
+        """What a draft job needs, read in one transaction; None when its draft is not pending any more."""
+        with self.store.read() as conn:
+            draft = cases.get_draft(conn, job.data["draft"])
+            if draft["state"] != "pending":
+                return None
+            case = cases.get(conn, draft["case_id"])
+            return DraftWork(
+                case["id"], draft["id"], case["version"], wire.whole(case, cases.messages_of(conn, case["id"])),
+                draft["hint"], cases.earlier_of_customer(conn, case, case["opened_at"] - REPEAT),
+            )  # fmt: skip
+
+    def apply_proposal(self, who: Principal, job: Job, proposal: Json, *, case_version: int) -> None:
+        """Store a proposal as the pending draft's content, only if the lease and the case version still hold.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+            StaleWorkError: the case changed since `case_version`.
+            InvalidError: the proposal contradicts itself, e.g. it is ready although a hard finding stands.
+
+        """
+        who.need("apply")
+        state, body = wire.checked(proposal)
+        with self.store.write("apply_proposal") as conn:
+            now = self.clock.now()
+            queue.finish(conn, job, now)
+            draft = cases.get_draft(conn, job.data["draft"], lock=True)
+            case = cases.get(conn, draft["case_id"], lock=True)
+            if case["version"] != case_version:
+                raise StaleWorkError(f"Case {case['id']} changed while its draft was written.")
+            body = {**body, "id": draft["id"]} if body else None
+            digest = self.draft_hash(body)
+            self._make_stale(conn, case["id"], now, but=draft["id"])
+            cases.set_draft(
+                conn, draft, state, now, kind=(body or {}).get("kind", ""), hash=digest, body=body,
+                engine=proposal["engine"], degraded=proposal["degraded"], state_reason=proposal.get("state_reason", ""),
+                proposal={**proposal, "case_id": case["id"], "draft": body}, versions=proposal.get("versions", {}),
+                case_version=case_version,
+            )  # fmt: skip
+            triage = {name: proposal.get(name) or "" for name in ("issue_type", "severity", "primary_team")}
+            cases.change(
+                conn, case["id"], **triage, language=str(proposal.get("language", ""))[:64],
+                human_lead=bool(proposal.get("human_lead")), needs_human=state == "needs_human",
+                needs_human_reason=proposal.get("state_reason", "") if state == "needs_human" else "",
+                next_due_at=wire.next_due(proposal.get("clocks", ()), NEVER),
+            )  # fmt: skip
+            known = {name: value for name, value in triage.items() if value}
+            cases.record(conn, case["id"], "triaged", actor=who.id, now=now, **known)
+            cases.record(
+                conn, case["id"], "draft_proposed", actor=who.id, now=now, draft=draft["id"], state=state,
+                draft_hash=digest, engine=proposal["engine"], degraded=bool(proposal["degraded"]),
+            )  # fmt: skip
+            self._notify(conn, draft, state, now)
+
+    def draft_failed(self, who: Principal, job: Job, error: str) -> None:
+        """Give a draft job up: the case needs a human, who is told why.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+
+        """
+        who.need("apply")
+        with self.store.write("draft_failed") as conn:
+            now = self.clock.now()
+            queue.bury(conn, job, error, now)
+            draft = cases.get_draft(conn, job.data["draft"], lock=True)
+            if draft["state"] != "pending":
+                return
+            reason = f"No draft could be written ({error}); answer by hand or ask for a new draft."
+            cases.set_draft(conn, draft, "needs_human", now, state_reason=reason)
+            cases.change(conn, draft["case_id"], needs_human=True, needs_human_reason=reason)
+            cases.record(
+                conn, draft["case_id"], "draft_failed", actor=who.id, now=now, draft=draft["id"], attempts=job.attempts
+            )
+            self._notify(conn, draft, "needs_human", now)
+
+    def letter(self, job: Job) -> RowMapping | None:
+        """The outbox row of a delivery job; None when it is delivered."""
+        with self.store.read() as conn:
+            row = mail.letter(conn, job.data["letter"])
+        return None if row["delivered_at"] else row
+
+    def delivered(self, who: Principal, job: Job, letter_id: str) -> None:
+        """A letter reached its receiver.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+
+        """
+        who.need("apply")
+        with self.store.write("delivered") as conn:
+            queue.finish(conn, job, self.clock.now())
+            mail.delivered(conn, letter_id, self.clock.now())
+
+    def bury(self, who: Principal, job: Job, error: str) -> None:
+        """Give a job up that no case waits for.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+
+        """
+        who.need("apply")
+        with self.store.write("finish") as conn:
+            queue.bury(conn, job, error, self.clock.now())
+
+    # --- what people do ----------------------------------------------------------------------------------------------
+
+    def record_review(
+        self, who: Principal, draft_id: str, decision: Decision, *, draft_hash: str, case_version: int, hint: str = "",
+        key: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Decide on a draft as it was read: `{"draft"}`, which is the new draft when it was sent back.
+
+        Raises:
+            DraftChangedError: draft or case are not what the person read.
+            IllegalMoveError: the draft cannot be decided that way, e.g. it has hard findings.
+
+        """
+        who.need("review")
+        if decision not in _DECIDED:
+            raise InvalidError(f"Unknown decision {decision!r}; known are {', '.join(_DECIDED)}.")
+
+        def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
+            draft = cases.get_draft(conn, draft_id, lock=True)
+            case = cases.get(conn, draft["case_id"], lock=True)
+            if (draft["hash"], case["version"]) != (draft_hash, case_version):
+                raise DraftChangedError("The draft or its case changed after you read it; read it again, then decide.")
+            if decision == "approve" and (not draft["body"] or draft["kind"] == "brief"):
+                raise ConflictError("There is no text for the customer here; write the answer and record it as sent.")
+            cases.set_draft(conn, draft, _DECIDED[decision], now)
+            cases.record(
+                conn, case["id"], "reviewed", actor=who.id, now=now, draft=draft_id, decision=decision,
+                **({"draft_hash": draft_hash} if draft_hash else {}),
+            )  # fmt: skip
+            sent_back = decision == "send_back"
+            return case["id"], {"draft": self._request_draft(conn, case["id"], hint, now) if sent_back else draft_id}
+
+        return self._once("record_review", who, key, [draft_id, decision, draft_hash, case_version, hint], change)
+
+    def record_sent(
+        self, who: Principal, case_id: str, text: str, *, draft_id: str | None = None, sent_at: datetime | None = None,
+        status: str | None = None, key: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Note that a person sent `text` to the customer: `{"message"}`. With `draft_id` it was that approved draft;
+        otherwise the drafts so far are stale. `status` is where the case goes next.
+
+        Raises:
+            IllegalMoveError: the draft is not approved, or the case cannot go there.
+
+        """
+        who.need("work")
+        if not text.strip():
+            raise InvalidError("The text that was sent is empty; give the words that the customer got.")
+
+        def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
+            at = min(sent_at or now, now)
+            case = cases.get(conn, case_id, lock=True)
+            body = {"text": text, "author": "staff", "at": at.isoformat(), "channel": case["channel"]}
+            digest = self.store.keyed("text", text)
+            message_id = cases.add_message(conn, case_id, body, at=at, now=now, text_hash=digest, outbound=True)
+            facts = {"message": message_id, "text_hash": digest, "sent_at": at.isoformat()}
+            if draft_id is not None:
+                self._sent_draft(conn, case_id, draft_id, now)
+                facts["draft"] = draft_id
+            self._make_stale(conn, case_id, now)
+            new = cases.record(conn, case_id, "reply_sent", actor=who.id, now=now, **facts)
+            if status is not None and status != new.status:
+                _set_status(conn, who, case_id, (new.status, status), now)
+            return case_id, {"message": message_id}
+
+        return self._once("record_sent", who, key, [case_id, text, draft_id, status, str(sent_at or "")], change)
+
+    def set_status(self, who: Principal, case_id: str, status: str, *, key: str | None = None) -> dict[str, Any]:
+        """Move a case: `{"case"}`.
+
+        Raises:
+            IllegalMoveError: a person may not move it there.
+
+        """
+        who.need("work")
+
+        def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
+            case = cases.get(conn, case_id, lock=True)
+            _set_status(conn, who, case_id, (case["status"], status), now)
+            return case_id, {"case": case_id}
+
+        return self._once("set_status", who, key, [case_id, status], change)
+
+    # --- shared steps, each inside a verb's transaction --------------------------------------------------------------
+
+    def draft_hash(self, body: Json | None) -> str:
+        """What an approval binds to: every word and promise of a draft; "" when there is no draft."""
+        return self.store.keyed("draft", canonical(body)) if body else ""
+
+    def _once(
+        self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = ""
+    ) -> dict[str, Any]:
+        delivery = Delivery(source or who.id, key, verb, self.store.keyed("body", canonical(request))) if key else None
+        with self.store.write(verb) as conn:
+            if delivery is not None and (before := mail.answered(conn, delivery)) is not None:
+                return dict(before)
+            now = self.clock.now()
+            case_id, answer = change(conn, now)
+            if delivery is not None:
+                mail.answer(conn, delivery, answer, case_id=case_id, now=now)
+        self.on_work()
+        return answer
+
+    def _add_text(self, conn: Connection, case_id: str, text: Text, who: Principal, now: datetime) -> str:
+        digest = self.store.keyed("text", str(text.body.get("text", "")))
+        author = text.body["author"]
+        outbound = author == "staff"
+        message_id = cases.add_message(
+            conn, case_id, text.body, at=text.at, now=now, text_hash=digest, outbound=outbound
+        )
+        cases.record(
+            conn, case_id, "message_received", actor=who.id, now=now, message=message_id, author=author,
+            text_hash=digest, written_at=text.at.isoformat(),
+        )  # fmt: skip
+        return message_id
+
+    def _request_draft(self, conn: Connection, case_id: str, hint: str, now: datetime) -> str:
+        """The pending draft of a case, made if there is none. A case has at most one: if its job is running, that run
+        finds the case changed and starts over, so nothing is drafted twice.
+        """
+        for draft in cases.open_drafts(conn, case_id):
+            if draft["state"] == "pending":
+                if hint:
+                    cases.set_hint(conn, draft["id"], hint)
+                return draft["id"]
+        draft_id = cases.add_draft(conn, case_id, hint, now)
+        queue.put(conn, "draft", {"draft": draft_id}, now=now, case_id=case_id)
+        return draft_id
+
+    def _make_stale(self, conn: Connection, case_id: str, now: datetime, but: str = "") -> None:
+        for draft in cases.open_drafts(conn, case_id):
+            if draft["state"] != "pending" and draft["id"] != but:
+                cases.set_draft(conn, draft, "stale", now)
+
+    def _sent_draft(self, conn: Connection, case_id: str, draft_id: str, now: datetime) -> None:
+        draft = cases.get_draft(conn, draft_id, lock=True)
+        if draft["case_id"] != case_id:
+            raise ConflictError(f"Draft {draft_id} belongs to another case.")
+        if draft["state"] in OPEN_DRAFT - {"approved"}:
+            raise IllegalMoveError("draft", draft["state"], "sent", ("approved",))
+        cases.set_draft(conn, draft, "sent", now)
+
+    def _notify(self, conn: Connection, draft: RowMapping, state: str, now: datetime) -> None:
+        for channel in self.channels:
+            payload = {"case": draft["case_id"], "draft": draft["id"], "state": state}
+            letter_id = mail.post(conn, channel, f"{draft['id']}:{channel}", payload, now=now, case_id=draft["case_id"])
+            if letter_id is not None:
+                queue.put(conn, "deliver", {"letter": letter_id}, now=now, case_id=draft["case_id"])
+
+
+def _set_status(conn: Connection, who: Principal, case_id: str, move: tuple[str, str], now: datetime) -> None:
+    old, new = move
+    cases.record(conn, case_id, "status_set", actor=who.id, now=now, old_status=old, status=move_case(old, new))

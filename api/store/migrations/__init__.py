@@ -1,0 +1,1 @@
+"""The history of the schema; started by `api.store.engine.migrate` only."""

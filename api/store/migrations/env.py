@@ -1,0 +1,10 @@
+"""What Alembic runs: every migration inside the transaction that `migrate` opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from api.store.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.run_migrations()

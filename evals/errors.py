@@ -1,0 +1,10 @@
+"""What can go wrong on the evals floor."""
+
+from __future__ import annotations
+
+
+class EvalsError(Exception):
+    """Base of every error of this floor; the message is one sentence with the way out."""
+
+    retryable: bool = False
+    """Whether the same call may succeed later without a change."""

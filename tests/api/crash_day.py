@@ -1,0 +1,230 @@
+"""A scripted day that is killed at every fault point, started again, and checked. Run as a program; prints JSON.
+
+Each run is a fork, so nothing but the files in the home survives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from agent.states import fold
+from api import faultpoint
+from api.auth import Doors, Principal
+from api.desk import Desk, DraftWork
+from api.jobs import DeliverHandler, DraftHandler, Letter, registry
+from api.store import audit, cases, queue, tables
+from api.store.engine import migrate, open_engine
+from api.store.precedents import Card, PrecedentArchive
+from api.store.unit import Store
+from api.views import Views
+from api.worker import Worker
+from retrieval.precedent import Precedent
+
+START = datetime(2026, 11, 24, 9, tzinfo=UTC)
+KILLED = 9
+COMPILED: dict[Any, Any] = {}
+"""SQL compiled once in the parent, so that a fork does not do it again."""
+CARD = Precedent(
+    "prc_1", "late", "S3", "en", "email", "Late.", "refund", "Refunded.", Decimal(5), "GBP", timedelta(hours=1), START,
+    "resolved", "", 4,
+)  # fmt: skip
+
+
+class Clock:
+    def __init__(self, start: datetime) -> None:
+        self.at = start
+
+    def now(self) -> datetime:
+        self.at += timedelta(milliseconds=1)
+        return self.at
+
+
+class Day:
+    """All that happens; every part may have happened before."""
+
+    def __init__(self, home: Path, start: datetime) -> None:
+        self.home, self.clock = home, Clock(start)
+        engine = open_engine(f"sqlite:///{home / 'desk.db'}")
+        engine.update_execution_options(compiled_cache=COMPILED)
+        self.store = Store(engine, b"k" * 32)
+        self.desk = Desk(self.store, self.clock, channels=("log",))
+        self.views = Views(self.store)
+
+    def note(self, line: str) -> None:
+        with (self.home / "outside.log").open("a") as file:
+            file.write(line + "\n")
+
+    async def draft(self, work: DraftWork) -> dict[str, Any]:
+        await asyncio.sleep(0.015)  # long enough for one beat of the lease
+        text = work.escalation["messages"][0]["text"]
+        if text == "poison":
+            raise ValueError
+        return {
+            "state": "ready", "engine": "fake", "degraded": False, "issue_type": "late", "severity": "S3",
+            "primary_team": "support", "draft": {"kind": "reply", "subject": "", "body": f"About {text}"},
+            "guard": {"verdict": "clear"},
+        }  # fmt: skip
+
+    async def send(self, letter: Letter) -> None:
+        if letter.payload["state"] == "needs_human":
+            raise ConnectionError
+        self.note(f"sent {letter.key}")
+
+    def work(self) -> None:
+        drafts = DraftHandler(self.desk, self.draft, max_attempts=2)
+        letters = DeliverHandler(self.desk, self.send, max_attempts=2)
+        for _ in range(2):
+            worker = Worker(
+                self.store, self.clock, registry(drafts, letters), concurrency=1, lease=timedelta(milliseconds=30)
+            )
+            asyncio.run(worker.run_until_idle())
+            self.clock.at += timedelta(minutes=5)
+
+    def run(self) -> None:
+        ada = self.people()
+        for name in ("kettle", "poison"):
+            case_id = self.desk.receive(ada, {"text": name}, key=name)["case"]
+            self.note(f"acknowledged {name} {case_id}")
+        self.memory()
+        self.work()
+        kettle = self.desk.receive(ada, {"text": "kettle"}, key="kettle")["case"]
+        self.desk.record_message(ada, kettle, {"text": "any news?"}, key="m")
+        self.note("acknowledged message")
+        self.work()
+        self.desk.request_draft(ada, kettle, "shorter", key="r")
+        self.work()
+        self.person(ada, kettle)
+        with self.store.write("finish") as conn:  # a job for a draft that is decided: nothing to do
+            queue.put(conn, "draft", {"draft": self.views.case(ada, kettle).row.draft_id}, now=self.clock.now())
+        self.work()
+
+    def people(self) -> Principal:
+        doors = Doors(self.store, self.clock)
+        ada = doors.principal_named("Ada") or doors.add_principal(None, "Ada", "admin")
+        doors.revoke_key(ada, doors.make_key(ada, ada.id)[0])
+        doors.sign_out(doors.sign_in(doors.make_link(ada.id))[1])
+        return ada
+
+    def memory(self) -> None:
+        archive = PrecedentArchive(self.store)
+        archive.put([Card(CARD, ("ORD-1",))], self.clock.now())
+        archive.set_vectors("fake", {"prc_1": np.ones(4, np.float32)})
+        archive.remove(["prc_2"])
+
+    def person(self, ada: Principal, case_id: str) -> None:
+        """Someone who looks at the screen and does what is left to do."""
+        case = self.views.case(ada, case_id)
+        assert case.draft is not None
+        if case.draft.state == "ready":
+            self.desk.record_review(
+                ada, case.draft.id, "approve", draft_hash=case.draft.hash, case_version=case.version, key="a"
+            )
+        self.desk.record_sent(ada, case_id, "About kettle", draft_id=case.draft.id, key="s")
+        self.note("acknowledged send")
+        if self.views.case(ada, case_id).row.status != "waiting_customer":
+            self.desk.set_status(ada, case_id, "waiting_customer", key="w")
+
+    def problems(self) -> list[str]:
+        """What was lost or done twice."""
+        found: list[str] = []
+
+        def want(what: str, got: object, expected: object) -> None:
+            if got != expected:
+                found.append(f"{what}: {got!r} instead of {expected!r}")
+
+        outside = (self.home / "outside.log").read_text().split("\n")
+        with self.store.read() as conn:
+            rows = {row["title"]: row for row in conn.execute(select(tables.cases)).mappings()}
+            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 2)
+            for line in outside:
+                if line.startswith(("acknowledged kettle", "acknowledged poison")):
+                    want(line, rows[line.split()[1]]["id"], line.split()[2])
+            kettle, poison = rows["kettle"], rows["poison"]
+            want("status", (kettle["status"], poison["status"]), ("waiting_customer", "in_review"))
+            states = conn.execute(select(tables.drafts.c.case_id, tables.drafts.c.state).order_by(tables.drafts.c.id))
+            want("drafts", [tuple(row) for row in states], [
+                (kettle["id"], "stale"), (poison["id"], "needs_human"), (kettle["id"], "stale"), (kettle["id"], "sent"),
+            ])  # fmt: skip
+            texts = [m["body"]["text"] for m in cases.messages_of(conn, kettle["id"])]
+            want("messages", texts, ["kettle", "any news?", "About kettle"])
+            for row in rows.values():
+                log = list(audit.of_case(conn, row["id"]))
+                state = fold(log)
+                want("fold", (row["status"], row["version"]), (state.status, state.version))
+                kinds = Counter(kind for kind, _ in log)
+                mine = row is kettle
+                want("proposals", kinds["draft_proposed"], 3 if mine else 0)
+                want("sends", kinds["reply_sent"], 1 if mine else 0)
+                want("failures", kinds["draft_failed"], 0 if mine else 1)
+            audit.verify(conn)
+            jobs = {(row.kind, row.state) for row in conn.execute(select(tables.jobs)) if row.kind != "embed"}
+            want("jobs", jobs, {("draft", "done"), ("draft", "dead"), ("deliver", "done"), ("deliver", "dead")})
+            letters = conn.execute(select(tables.outbox)).mappings().all()
+            want("letters", len(letters), 4)
+            for letter in letters:
+                taken = letter["payload"]["state"] != "needs_human"
+                want("delivered", letter["delivered_at"] is not None, taken)
+                want("sent", f"sent {letter['idempotency_key']}" in outside, taken)
+            want("precedents", len(conn.execute(select(tables.precedents.c.id)).all()), 1)
+        return found
+
+
+def forked(home: Path, start: datetime, at: int | None, log: Path | None = None) -> int:
+    """One run in a process of its own: the signal that killed it, or 0. What goes wrong is left in `problems`."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) * -1
+    try:
+        if at is not None:
+            faultpoint.arm(at, log)
+        day = Day(home, start)
+        day.run()
+        (home / "problems").write_text("\n".join(day.problems()))
+    except BaseException:  # noqa: BLE001 - the parent reads what it was
+        (home / "problems").write_text(traceback.format_exc())
+    finally:
+        os._exit(0)
+
+
+def main(folder: Path) -> None:
+    template = folder / "template"
+    template.mkdir()
+    engine = open_engine(f"sqlite:///{template / 'desk.db'}")
+    migrate(engine)
+    engine.dispose()
+    shutil.copytree(template, folder / "warm")
+    warm = Day(folder / "warm", START)
+    warm.run()
+    warm.store.engine.dispose()
+    hit, problems, at = folder / "hit.log", dict[int, str](), 0
+    while True:
+        at += 1
+        home = folder / str(at)
+        shutil.copytree(template, home)
+        killed = forked(home, START, at, hit)
+        if killed == KILLED:
+            forked(home, START + timedelta(hours=1), None)
+        text = (home / "problems").read_text() if (home / "problems").exists() else "the run left no verdict"
+        if text:
+            problems[at] = text
+        shutil.rmtree(home)
+        if killed != KILLED or len(problems) > 3:
+            break
+    print(json.dumps({"kills": at - 1, "hit": sorted(set(hit.read_text().split())), "problems": problems}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

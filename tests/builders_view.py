@@ -1,0 +1,94 @@
+"""Case files ("views") by hand for the texts: the least one says, and what a test adds to it."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROMPTS = ROOT / "prompts"
+
+_TYPES = yaml.safe_load((PROMPTS / "pack/issue_types.yaml").read_text())["issue_types"]
+_TEAMS = yaml.safe_load((PROMPTS / "pack/teams.yaml").read_text())["teams"]
+_LINES = yaml.safe_load((PROMPTS / "sample_store/policy.yaml").read_text())["lines"]
+_CONTACTS = yaml.safe_load((PROMPTS / "sample_store/store.yaml").read_text())["contacts"]
+_HARMS = yaml.safe_load((PROMPTS / "pack/harms.yaml").read_text())["harms"]
+
+ISSUE_TYPES: tuple[str, ...] = tuple(_TYPES)
+LANGUAGES = ("en", "de")
+
+_DATES = {
+    "received": ("10 November 2026", "10. November 2026"),
+    "placed": ("28 October 2026", "28. Oktober 2026"),
+    "dispatched": ("30 October 2026", "30. Oktober 2026"),
+    "expected": ("3 November 2026", "3. November 2026"),
+    "delivered": ("2 November 2026", "2. November 2026"),
+    "deadline": ("14 November 2026", "14. November 2026"),
+    "update": ("Tuesday 11 November, 15:00", "Dienstag, 11. November, 15:00 Uhr"),
+    "occasion": ("wedding", "Hochzeit"),
+    "price": ("£74.00", "85,10 €"),
+    "part": ("£18.40", "18,40 €"),
+}
+
+
+def word(name: str, language: str) -> str:
+    """A date, amount or word as it stands in drafts of this language."""
+    return _DATES[name][language == "de"]
+
+
+def harm(id_: str, language: str) -> str:
+    """The phrase of a harm."""
+    phrase: str = _HARMS[id_]["phrase"][language]
+    return phrase
+
+
+def order(language: str, **over: Any) -> dict[str, Any]:
+    """A looked-up order, dispatched and on its way."""
+    return {
+        "id": "FH-104233", "placed_on": word("placed", language), "status": "dispatched",
+        "total": word("price", language), "item": "Halo desk lamp",
+        "items": [{"name": "Halo desk lamp", "quantity": 1, "price": word("price", language)}],
+        "carrier": "Parcelwing", "tracking": "PW1234567890", "tracking_state": "in transit",
+        "dispatched_on": word("dispatched", language), "expected_on": word("expected", language), "delivered_on": "",
+        "refunds": [], "refunded_total": "",
+        "charges": [{"amount": word("price", language), "on": word("placed", language), "status": "captured"}],
+        "return": None, "days_since_delivery": None, "within_return_window": None,
+        **over,
+    }  # fmt: skip
+
+
+def view(issue_type: str, language: str = "en", **over: Any) -> dict[str, Any]:
+    """A case file of this type; `over` replaces keys, and keys of `said` where a dict is given for it."""
+    team = _TYPES[issue_type]["primary_team"]
+    made: dict[str, Any] = {
+        "case": {"id": "case_01JD3M", "channel": "email", "language": language,
+                 "received_on": word("received", language)},
+        "store": {"name": "Fernhill", "support_email": "care@fernhill.example"},
+        "customer": {"name": "Hanna Brandt", "verified": None},
+        "issue_type": issue_type, "severity": "S3", "severity_reason": "one order hit", "flags": [],
+        "human_lead": False, "human_lead_reason": "", "tone": "plain",
+        "said": {
+            "order_id": "FH-104233", "item": "Halo desk lamp", "items": ["Halo desk lamp"], "harms": [], "amounts": [],
+            "deadline": "", "occasion": "", "contacts": 1, "photos": False, "wants": "", "delivered_scan": False,
+            "tracking": "", "threat": "", "dispute_open": False, "many_affected": False, "workaround": False,
+            "human_requested": False, "injury": False, "quote": "",
+        },
+        "order": None, "dispute": None,
+        "policy": {
+            id_: {"text": line["text"][language], **line["facts"]}
+            for id_, line in _LINES.items() if issue_type in line["topics"]
+        },
+        "clock": {"next_update": word("update", language)},
+        "contact": {"name": _CONTACTS[team], "team": _TEAMS[team]["title"]},
+        "missing": [], "precedents": [],
+        "brief": {"timeline": [], "earlier_promises": [], "options": [], "avoid": []},
+    }  # fmt: skip
+    for key, value in copy.deepcopy(over).items():
+        if isinstance(made[key], dict) and isinstance(value, dict):
+            made[key] = {**made[key], **value}
+        else:
+            made[key] = value
+    return made

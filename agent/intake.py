@@ -17,8 +17,18 @@ from agent.case import Context, Customer, Escalation, Message
 from agent.errors import BadInput
 from agent.orders import read_dispute, read_order
 from agent.repair import Repaired, repair
-from agent.wire import MAX_CONTEXT_BYTES, MAX_MESSAGES, MAX_TEXT_BYTES, WireContext, WireCustomer, WireEscalation, WireMessage
+from agent.wire import (
+    MAX_CONTEXT_BYTES,
+    MAX_MESSAGES,
+    MAX_TEXT_BYTES,
+    WireContext,
+    WireCustomer,
+    WireEscalation,
+    WireMessage,
+)
 
+_FIRST_YEAR: Final = 1990
+"""Nobody wrote to an online store before."""
 _LANGUAGE: Final = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _EMPTY: Final = 'send `text`, or `messages` with at least one text, e.g. {"text": "My order FH-104233 arrived broken"}'
 
@@ -131,6 +141,7 @@ _FIXES: Final = {
     "datetime": ("is not a date and time", "write it like 2026-11-11T09:30:00Z"),
     "string_type": ("is not a text", "send a text in quotes"),
     "string_too_long": ("is too long", "shorten it"),
+    "too_long": ("is too long", "shorten it"),
     "list_type": ("is not a list", "send a list in square brackets"),
     "dict_type": ("is not an object", "send an object in braces"),
     "model_type": ("is not an object", "send an object in braces"),
@@ -158,7 +169,7 @@ def _bad(error: ErrorDetails) -> BadInput:
     )
     if kind == "extra_forbidden":
         fix = f"use only {_KNOWN[shown[0] if len(shown) > 1 and shown[0] in _KNOWN else '']}"
-    if kind == "string_too_long":
+    if kind in {"string_too_long", "too_long"}:
         fix = f"send at most {error.get('ctx', {}).get('max_length')} characters"
     return BadInput(problem, field=field, fix=fix)
 
@@ -210,7 +221,7 @@ def _repairs(where: str, done: Repaired) -> list[str]:
 
 
 def _instant(at: datetime | None, now: datetime, field: str, warnings: list[str]) -> datetime:
-    """The instant in UTC, never after `now`."""
+    """The instant in UTC; one after `now` or from before there were online stores becomes `now`, with a warning."""
     if at is None:
         return now
     if at.tzinfo is None:
@@ -221,6 +232,9 @@ def _instant(at: datetime | None, now: datetime, field: str, warnings: list[str]
         raise BadInput(
             "is not a date that a clock can hold", field=field, fix="write it like 2026-11-11T09:30:00Z"
         ) from None
+    if at.year < _FIRST_YEAR:
+        warnings.append(f"{field}: the year {at.year} cannot be right and now is taken instead")
+        return now
     if at > now:
         warnings.append(f"{field}: {at:%Y-%m-%d %H:%M} lies in the future and has been moved to now")
         return now

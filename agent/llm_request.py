@@ -157,7 +157,7 @@ class LiteLLMModel(Model):
         call |= {
             "model": self._name,
             "messages": wire(messages, parameters),
-            "num_retries": 0,  # both: each alone leaves a hidden retry in one of litellm's layers
+            "num_retries": 0,  # both: litellm's layers read different ones, and none may retry unseen
             "max_retries": 0,
             "drop_params": True,
             "_skip_mcp_handler": True,  # litellm 1.106 else imports `mcp` for any tool call and fails without it

@@ -11,13 +11,17 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.clock import Calendar, Target
 from agent.errors import BrokenFile
 from agent.yamlfile import read_yaml
+
+
+COMPUTED = ("high_value", "deadline", "hidden_text")
+"""Conditions that code finds beside the signals of the pack."""
 
 
 class _File(BaseModel):
@@ -43,6 +47,8 @@ class IssueType(_File):
     """Team -> conditions (signals or computed); the team is pulled in when one holds."""
     required: tuple[str, ...] = ()
     """Content items that the first message must have."""
+    needs: tuple[str, ...] = ()
+    """What the desk must have to act; a draft asks for what of it is not given."""
     human_lead: bool = False
     default_severity: str = ""
 
@@ -53,21 +59,55 @@ class SeverityLevel(_File):
     title: str
 
 
-class CriterionRule(_File):
-    """One row of the severity table; every condition that is given must hold."""
+class Condition(_File):
+    """When something holds of a case: of `any`, `types`, deadline, contacts and value one must, and none of `none`.
+
+    With both `any` and `types` given for human lead, both must; see `HumanLead`.
+    """
+
+    any: tuple[str, ...] = ()
+    """One of these signals or computed conditions was found."""
+    all: tuple[str, ...] = ()
+    """All of these were found."""
+    none: tuple[str, ...] = ()
+    """None of these was found."""
+    types: tuple[str, ...] = ()
+    """The issue type is one of these."""
+    deadline_within_h: int | None = None
+    """A binding date is at most so many hours away."""
+    contacts_at_least: int | None = None
+    """So many contacts on the problem, this one included."""
+    value_over: Literal["", "high_value"] = ""
+    """The order or the amount in dispute is above the store's high-value line."""
+
+
+class CriterionRule(Condition):
+    """One row of the severity table."""
 
     id: str
     severity: str
     reason: str
-    any: tuple[str, ...] = ()
-    all: tuple[str, ...] = ()
-    none: tuple[str, ...] = ()
-    issue_types: tuple[str, ...] = ()
-    deadline_within_h: int | None = None
-    contacts_at_least: int | None = None
-    value_over: str = ""
     floor: bool = False
     """True: only a person with authority may go below."""
+
+
+class HumanLead(_File):
+    """When a person writes and the desk only briefs; every part that is given must hold."""
+
+    reason: str
+    any: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+class Binding(_File):
+    """What makes a date binding."""
+
+    words: tuple[str, ...] = ()
+    """Words by which a date is found."""
+    signals: tuple[str, ...] = ()
+    """Signals beside which any deadline binds."""
+    today: tuple[str, ...] = ()
+    """Signals that are a deadline of the same day by themselves."""
 
 
 class SignalRule(_File):
@@ -155,6 +195,13 @@ class _IssueTypes(_File):
 class _Severity(_File):
     severities: Mapping[str, SeverityLevel]
     criteria: tuple[CriterionRule, ...]
+    binding: Binding
+
+
+class _Flags(_File):
+    flags: Mapping[str, Condition]
+    human_lead: tuple[HumanLead, ...]
+    tone: Mapping[str, Condition]
 
 
 class _Teams(_File):
@@ -191,6 +238,10 @@ class Pack(_File):
     severities: Mapping[str, SeverityLevel]
     """From the most to the least severe."""
     criteria: tuple[CriterionRule, ...]
+    binding: Binding
+    flags: Mapping[str, Condition]
+    human_lead: tuple[HumanLead, ...]
+    tone: Mapping[str, Condition]
     teams: Mapping[str, Team]
     sla: SlaTargets
     authority: Authority
@@ -226,6 +277,7 @@ def load_pack(prompts: Path, store: Path) -> Pack:
     kinds = read_yaml(pack / "issue_types.yaml", _IssueTypes)
     severity = read_yaml(pack / "severity.yaml", _Severity)
     signals = read_yaml(pack / "signals.yaml", _Signals)
+    flags = read_yaml(pack / "flags.yaml", _Flags)
     harms_file = pack / "harms.yaml"
     files = sorted(p for folder in (pack, store) for p in folder.glob("*.yaml"))
     loaded = Pack(
@@ -235,6 +287,10 @@ def load_pack(prompts: Path, store: Path) -> Pack:
         flag_teams=kinds.flag_teams,
         severities=severity.severities,
         criteria=severity.criteria,
+        binding=severity.binding,
+        flags=flags.flags,
+        human_lead=flags.human_lead,
+        tone=flags.tone,
         teams=read_yaml(pack / "teams.yaml", _Teams).teams,
         sla=read_yaml(pack / "sla.yaml", SlaTargets),
         authority=read_yaml(pack / "authority.yaml", Authority),
@@ -250,8 +306,7 @@ def load_pack(prompts: Path, store: Path) -> Pack:
 
 def _check(pack: Pack, folder: Path, store: Path) -> None:
     """Every name that one file uses must exist in the file that defines it."""
-    computed = {"high_value", "cluster", "delivered_scan", "systemic"}
-    conditions = set(pack.signals) | computed
+    conditions = [*pack.signals, *COMPUTED]
 
     def need(path: Path, what: str, used: Iterable[str], known: Iterable[str]) -> None:
         for name in used:
@@ -268,8 +323,12 @@ def _check(pack: Pack, folder: Path, store: Path) -> None:
     need(kinds, "team", pack.flag_teams.values(), pack.teams)
     for rule in pack.criteria:
         need(severity, "severity", (rule.severity,), pack.severities)
-        need(severity, "signal", (*rule.any, *rule.all, *rule.none), pack.signals)
-        need(severity, "issue type", rule.issue_types, pack.issue_types)
+        need(severity, "signal", (*rule.any, *rule.all, *rule.none), conditions)
+        need(severity, "issue type", rule.types, pack.issue_types)
+    need(severity, "signal", (*pack.binding.signals, *pack.binding.today), pack.signals)
+    for rule in (*pack.flags.values(), *pack.tone.values(), *pack.human_lead):
+        need(folder / "flags.yaml", "signal", rule.any, conditions)
+        need(folder / "flags.yaml", "issue type", rule.types, pack.issue_types)
     need(folder / "sla.yaml", "severity", pack.sla.targets, pack.severities)
     for targets in pack.sla.targets.values():
         need(

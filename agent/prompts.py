@@ -264,9 +264,9 @@ def _check_marks(prompt: Prompt) -> None:
     known = {"policy": prompt.head.cites, "propose": prompt.head.proposes}
     for match in _MARK.finditer(prompt.body):
         if match[2] not in known[match[1]]:
-            line = prompt.body_line + prompt.body[: match.start()].count("\n") + 1
+            line = prompt.body_line + prompt.body[: match.start(1)].count("\n") + 1
             key = "cites" if match[1] == "policy" else "proposes"
-            raise BrokenFile(prompt.path, line, f"mark {match[0].strip()} is not declared", f"add it to `{key}` or correct it")
+            raise BrokenFile(prompt.path, line, f"mark {match[0].strip()} is not declared", f"add it to `{key}`")
 
 
 def _reach(found: Mapping[str, Prompt], prompt: Prompt) -> set[str]:

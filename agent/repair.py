@@ -45,14 +45,14 @@ class Repaired:
 
 def repair(raw: str) -> Repaired:
     """Mends one text. Never raises; the result holds no control character but line break and tab."""
-    text, hidden = raw, ""
+    # a mark at the very start is how some editors save a file, not a hiding place
+    text, hidden = raw.removeprefix("\ufeff"), ""
     if _HTML.search(text):
         text, hidden = html_to_text(text)
     text = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     kept = _JOINED.sub(_JOINER_STAND_IN, text)
     characters = "".join(_HIDDEN.findall(kept))
-    # a mark at the very start is how some editors save a file, not a hiding place
-    concealed = _spelled(characters.removeprefix("\ufeff"))
+    concealed = _spelled(characters)
     text = _HIDDEN.sub("", kept).replace(_JOINER_STAND_IN, "\u200d")
     mended = ftfy.fix_text(text, _FTFY) if not text.isascii() else text
     mended = unicodedata.normalize("NFC", _HIDDEN.sub(lambda m: "\u200d" if m[0] == "\u200d" else "", mended))

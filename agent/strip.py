@@ -50,7 +50,7 @@ _FORWARD: Final = re.compile(
 )
 _FIELD: Final = re.compile(
     r"^[ \t>*]{0,8}(?:from|sent|date|to|cc|bcc|subject|reply-to|importance|von|gesendet|datum|an|kopie|betreff|antwort an|wichtigkeit|"
-    r"de|envoyé|date|à|objet|cc|répondre à|enviado(?: el| em)?|fecha|para|asunto|da|inviato|data|a|oggetto|risposta|rispondi a|"
+    r"de|envoyé|date|à|objet|cc|répondre à|enviad[oa](?: el| em)?|fecha|para|asunto|da|inviato|data|a|oggetto|risposta|rispondi a|"
     r"van|verzonden|aan|onderwerp|assunto|från|skickat|till|ämne|fra|sendt|til|emne)\*{0,2} ?:\*{0,2}[ \t]?[^\n]{0,300}$",
     _I,
 )
@@ -82,8 +82,12 @@ _HELLO: Final = (
     r"salve|gentil[ei]|egregi[oa]|spett(?:\.|abile)|goede(?:n|mor)?(?:dag|morgen|middag|avond)|goedendag|goedemorgen|goedemiddag|hoi|dag|beste|geachte|olá|oi|bom dia|boa (?:tarde|noite)|"
     r"prezad[oa]s?|car[oa]s?|exm[oa]s?\.?)"
 )
-_GREETING_LINE: Final = re.compile(rf"\s*(?<!\w){_HELLO}(?!\w)[^\n.?;:]{{0,50}}[,!:.]?[ \t]*(?:\n\s*|$)", _I)
-_GREETING_START: Final = re.compile(rf"\s*(?<!\w){_HELLO}(?!\w)(?: [^\s,.!?\n]{{1,20}}){{0,4}}[,!][ \t]*", _I)
+_GREETING_LINE: Final = re.compile(
+    rf"\s{{0,9}}(?<!\w){_HELLO}(?!\w)(?:[^\n.,!?;:]{{0,50}}[,!:.]|(?: (?:(?-i:[A-ZÄÖÜ])[\w-]{{1,20}}|there|all|team|everyone|zusammen|und|and)){{0,4}})"
+    r"[ \t]*(?:\n\s*|$)",
+    _I,
+)
+_GREETING_START: Final = re.compile(rf"\s{{0,9}}(?<!\w){_HELLO}(?!\w)(?: [^\s,.!?\n]{{1,20}}){{0,4}}[,!][ \t]*", _I)
 _PASS_ON: Final = re.compile(
     r"(?:fyi|f\.?y\.?i\.?|see below|please see below|pls see below|as below|siehe unten|s\.? ?u\.?|z\.? ?k\.?|zur info|zur kenntnis|voir ci-dessous|ver abajo|vedi sotto|zie onder|ver abaixo)[.! ]*",
     _I,

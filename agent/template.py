@@ -252,7 +252,7 @@ def _path(node: nodes.Node) -> list[str] | None:
 
 
 def _broken(source: Source, node: nodes.Node, problem: str, fix: str) -> BrokenFile:
-    return BrokenFile(source.path, node.lineno + source.offset, problem, fix)
+    return BrokenFile(source.path, (node.lineno or 1) + source.offset, problem, fix)
 
 
 def plain(value: Any, name: str, text: Callable[[str], str]) -> Any:

@@ -15,7 +15,7 @@ MAX_CONTEXT_BYTES = 256 * 1024
 
 _AUTHORS = {
     "user": "customer", "client": "customer", "buyer": "customer", "agent": "staff", "support": "staff",
-    "store": "staff", "assistant": "staff", "shop": "staff",
+    "tool": "system", "store": "staff", "assistant": "staff", "shop": "staff",
 }  # fmt: skip
 
 

@@ -94,3 +94,13 @@ class TamperedError(DeskError):
 
 class PersonalTextError(DeskError):
     """An event was about to hold something that is not an id, enum, instant, number or keyed hash."""
+
+
+class PartsError(DeskError):
+    """Encoder, classifier or memory could not be loaded."""
+
+    retryable = True
+
+
+class UsageError(DeskError):
+    """The command line, or a file that it names, cannot be used."""

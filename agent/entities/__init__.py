@@ -47,16 +47,17 @@ def extract(
     style = id_format(order_id_format)
     nobody = shop.words | {w.lower() for name in store_names for w in name.split()}
 
-    def read(text: str, number: int, day: date) -> list[Entity]:
+    def read(text: str, number: int, day: date) -> Scan:
         scan = Scan(text, number, language)
+        if not text:
+            return scan
         digits = any(map(str.isdigit, text))
         mail_and_web(scan)
         if digits:
             orders(scan, style)
             parcels(scan)
             cards(scan)
-        addresses(scan)
-        if digits:
+            addresses(scan)
             for a in find_amounts(text, language):
                 scan.add("amount", f"{a.value:.2f}", a.start, a.end, a.currency)
         dates(scan, day, month_first=_month_first(text, default_region, language))
@@ -64,17 +65,23 @@ def extract(
             phones(scan, default_region)
         people(scan, customer.name, nobody)
         products(scan, shop)
-        if digits:
-            bare_orders(scan, style)
-        return sorted(scan.found, key=lambda e: (e.span.start, e.span.end))
+        return scan
 
+    subjects = [read(m.subject, i, m.at.date()) for i, m in enumerate(messages)]
+    texts = [read(m.text, i, m.at.date()) for i, m in enumerate(messages)]
+    if not any(scan.has("order_id") for scan in (*subjects, *texts)):
+        for message, *scans in zip(messages, subjects, texts, strict=True):
+            for scan in scans if message.author == "customer" else ():
+                bare_orders(scan, style)
     every: list[Entity] = []
-    for i, message in enumerate(messages):
-        day = message.at.date()
-        if message.subject:
-            every += [replace(e, span=Span(i, 0, 0)) for e in read(message.subject, i, day)]
-        every += read(message.text, i, day)
+    for i, (subject, text) in enumerate(zip(subjects, texts, strict=True)):
+        every += [replace(e, span=Span(i, 0, 0)) for e in _in_order(subject)]
+        every += _in_order(text)
     return Entities(tuple(every))
+
+
+def _in_order(scan: Scan) -> list[Entity]:
+    return sorted(scan.found, key=lambda e: (e.span.start, e.span.end))
 
 
 def _month_first(text: str, region: str, language: str) -> bool:

@@ -43,6 +43,7 @@ _PHONE_CUE: Final = re.compile(
     r"chiam\w{0,4}|cellulare|bel|bellen|telefoon|telefone|ligu?e?|telemóvel|celular)\b[^\n]{0,40}$",
     _I,
 )
+_AMERICAN: Final = re.compile(r"\(?[2-9]\d\d\)?[ .-]\d{3}[.-]\d{4}")
 _REGION: Final = {"de": "DE", "fr": "FR", "es": "ES", "it": "IT", "nl": "NL", "pt": "PT"}
 
 
@@ -53,7 +54,8 @@ def phones(scan: Scan, default_region: str) -> None:
         if not scan.free(*m.span()):
             continue
         plus = m[0].startswith("+") or m[0].startswith("00")
-        number = _number(m[0], _REGION.get(scan.language, default_region), default_region)
+        home = "US" if _AMERICAN.fullmatch(m[0]) else _REGION.get(scan.language, default_region)
+        number = _number(m[0], home, default_region)
         if number is None:
             continue
         cue = bool(_PHONE_CUE.search(text, max(0, m.start() - 60), m.start()))
@@ -108,7 +110,9 @@ _ADDRESSES: Final = (
 )
 _HINTS: Final = (
     _STREET_EN.lower().split("|"),
-    "straße|strasse|str.|weg |allee |platz |gasse |ring |damm |ufer |markt |chaussee |am |an der |im |zum |zur |auf dem ".split("|"),
+    "straße|strasse|str.|weg |allee |platz |gasse |ring |damm |ufer |markt |chaussee |am |an der |im |zum |zur |auf dem ".split(
+        "|"
+    ),
     "rue |avenue |boulevard |place |chemin |allée |impasse |quai |cours ".split("|"),
     "calle |c/ |avenida |avda|plaza |paseo |via |viale |piazza |corso |rua |travessa |praça |largo ".split("|"),
     "straat |weg |laan |plein |gracht |kade |singel |dijk |dreef ".split("|"),

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Final
 
+from agent.entities.binding import tense, why_binding
 from agent.entities.calendar_words import COUNTS, calendar_words
 from agent.entities.scan import Scan, words
 
@@ -34,6 +35,7 @@ class WrittenDate:
 _ISO: Final = re.compile(r"(?<![\w./-])(20\d\d)([-/.])(\d{1,2})\2(\d{1,2})(?!\d|[-.]\d)")
 _FIGURES: Final = re.compile(r"(?<![\w./-])(\d{1,2})([./-])(\d{1,2})\2(20\d\d|\d\d)(?![\d/-])")
 _SHORT: Final = re.compile(r"(?<![\w./:-])(\d{1,2})\.(\d{1,2})\.(?!\d)")
+_VERSION: Final = re.compile(r"\b(?:version|firmware|update|release|app|android|ios|v)\.? ?$", _I)
 _SLASH: Final = re.compile(
     r"\b(?:on|since|until|by|from|of|dated|the|am|vom|seit|bis|le|du|el|del|il|op|em|dia|día|and|und) (\d{1,2})/(\d{1,2})(?![\d/%])",
     _I,
@@ -61,6 +63,8 @@ def _figures(text: str, today: date, month_first: bool) -> Iterator[WrittenDate]
         if day := (_date(year, a, b) if first else _date(year, b, a)) or _date(year, *((b, a) if first else (a, b))):
             yield WrittenDate(*m.span(), day)
     for m in _SHORT.finditer(text):
+        if _VERSION.search(text, max(0, m.start() - 12), m.start()):
+            continue
         if day := _nearest(today, int(m[2]), int(m[1])):
             yield WrittenDate(*m.span(), day)
     for m in _SLASH.finditer(text) if "/" in text else ():
@@ -93,6 +97,8 @@ _DAY_BEFORE: Final = re.compile(
 _RANGE_BEFORE: Final = re.compile(r"(?<![\w.,/])(\d{1,2})(?:st|nd|rd|th|\.)? ?(?:-|–|to|bis|or|and|und|oder) ?$", _I)
 _DAY_AFTER: Final = re.compile(r"\.? (?:the )?(\d{1,2})(?:st|nd|rd|th)?(?![\d:.]\d|[\d%])", _I)
 _YEAR_AFTER: Final = re.compile(r"[.,]?(?: of| de| del)? ?(20\d\d|[’']\d\d)(?!\d)", _I)
+_RUNS_ON: Final = re.compile(r"\.(?=[, ] ?(?:[a-zäöü\d]|$))")
+"""A full stop that shortens a month and ends no sentence."""
 _ABBREVIATED: Final = frozenset(
     "jan feb mär mar apr jun jul aug sep sept oct okt nov dec dez déc janv févr avr juil ene dic gen mag giu lug ott mrt "
     "fev mai set out".split()
@@ -118,31 +124,20 @@ _END_OF: Final = re.compile(
     r"fine (?:della |del |di questa )?|eind(?:e)? (?:van )?(?:de |deze )?|fim (?:da |do ))$",
     _I,
 )
+_IT_IS: Final = re.compile(r"\b(?:it's|it’s|its|it is|today is|heute ist|es ist) $", _I)
 _WEEKEND: Final = re.compile(
     r"\b(?:(?:this|next|(?:by|before|for) the|dieses|kommendes|(?:am|zum|bis zum) kommenden|am|zum|ce|este|questo|dit) )"
     r"(?:weekend|week-end|wochenende|fin de semana|fine settimana|fim de semana)\b",
     _I,
 )
+_NO_FEAST: Final = re.compile(
+    r"(?:merry|happy|frohe|fröhliche|joyeux|feliz|buon) \w+$|"
+    r"\|(?: part(?:y|ies)| presents?| gifts?| trees?| cards?| sales?| period| do| shopping| season| holidays?)\b",
+    _I,
+)
+"""A wish, or a feast that only says what kind of thing is meant; `|` marks the end of the feast's name."""
 _FEAST_EVE: Final = re.compile(r" eve\b", _I)
 _AUJOURD: Final = re.compile(r"['’]hui\b", _I)
-_PAST: Final = re.compile(
-    r"\b(?:was|were|(?:was|were) (?:due|expected|meant|promised)|had|did|didn|been|'ve|came|got|went|said|told|sent|bought|took|gave|made|wrote|spoke|paid|"
-    r"left|since|supposed|should have|last|ago|\w{3,14}ed|"
-    r"war|waren|wurde|wurden|hat|hatte|hatten|habe|haben|kam|kamen|ist an|sollte|sollten|seit|\w{0,12}ge\w{3,12}t|sagte|stand|vom|"
-    r"était|étaient|ai|avez|avons|devait|depuis|est arrivée?|a été|llegó|compré|pagué|era|fue|desde|he|han|"
-    r"è arrivat[oa]|ho|avete|doveva|da|kwam|heb|hebben|heeft|zou|was|sinds|chegou|comprei|paguei|foi|devia|desde)\b",
-    _I,
-)
-_FUTURE: Final = re.compile(
-    r"\b(?:will|'ll|going|need|needs|by|until|till|before|leave|leaves|leaving|fly|flying|flies|travel|starts?|is on|is this|are on|"
-    r"deadline|due|expires?|arriving|want|expect|must|otherwise|latest|is|are|"
-    r"wird|werden|soll|sollen|muss|müssen|brauche|brauchen|bis|spätestens|vor|fliegen|reisen|verreisen|erwarte|findet|geht|ist|sind|"
-    r"avant|jusqu|besoin|part|pars|partons|sera|est|faut|hasta|antes|necesito|será|es|salgo|entro|prima|serve|sarà|parto|"
-    r"voor|vóór|uiterlijk|nodig|wordt|zal|até|preciso|é|è)\b",
-    _I,
-)
-_NO_GAP: Final = 1000
-_CLAUSE: Final = re.compile(r"[.!?;\n]\s|[\n;]")
 
 
 def _from_words(scan: Scan, today: date) -> Iterator[WrittenDate]:
@@ -163,13 +158,19 @@ def _from_words(scan: Scan, today: date) -> Iterator[WrittenDate]:
             found = _relative(text, m, n, today)
         elif kind == "unit":
             found = _counted(text, m, n, today) or _end_of(text, m, n, today)
-        elif kind == "feast" and (day := _nearest(today, n // 100, n % 100)):
+        elif kind == "feast" and not _NO_FEAST.search(_around(text, m)) and (day := _nearest(today, n // 100, n % 100)):
             eve = _FEAST_EVE.match(text, m.end())
             found = WrittenDate(m.start(), eve.end() if eve else m.end(), day - timedelta(days=1 if eve else 0))
         if found:
             yield found
     for m in _WEEKEND.finditer(text):
         yield WrittenDate(*m.span(), today + timedelta(days=(5 - today.weekday()) % 7))
+
+
+def _around(text: str, m: re.Match[str]) -> str:
+    """The words before and after a feast's name, with `|` behind it."""
+    tail = text[m.end() : m.end() + 12]
+    return f"{text[max(0, m.start() - 12) : m.end()]}|{tail}"
 
 
 def _month(text: str, m: re.Match[str], month: int, today: date) -> WrittenDate | None:
@@ -179,7 +180,7 @@ def _month(text: str, m: re.Match[str], month: int, today: date) -> WrittenDate 
         return None
     day, start, end = int((before or after or m)[1]), m.start(), m.end()
     start, end = before.start() if before else start, after.end() if after else end
-    if before and text[end : end + 1] == "." and m[0].lower() in _ABBREVIATED:
+    if before and m[0].lower() in _ABBREVIATED and _RUNS_ON.match(text, end):
         end += 1
     year = _YEAR_AFTER.match(text, end)
     if year and (resolved := _date(_year(year[1].lstrip("’'")), month, day)):
@@ -204,8 +205,10 @@ def _weekday(text: str, m: re.Match[str], weekday: int, today: date) -> WrittenD
     coming, soon = _BEFORE_NEXT.search(text, head, start), _AFTER_NEXT.match(text, end)
     before, after = last or coming, passed or soon
     this = coming is not None and coming[0].lower().strip() == "this"
-    future = bool(coming or soon) or _tense(text, start, end) > 0
-    if last or passed or not future or (this and _tense(text, start, end) < 0):
+    if not before and not after and _IT_IS.search(text, max(0, start - 10), start):
+        return WrittenDate(start, end, today + timedelta(days=(ahead + 3) % 7 - 3))
+    future = bool(coming or soon) or tense(text, start, end) > 0
+    if last or passed or not future or (this and tense(text, start, end) < 0):
         days = ahead - 7
     else:
         days = ahead or (7 if before or after else 0) * (not this)
@@ -271,69 +274,6 @@ def _end_of(text: str, m: re.Match[str], unit: int, today: date) -> WrittenDate 
     return WrittenDate(head.start(), m.end(), day)
 
 
-def _tense(text: str, start: int, end: int) -> int:
-    """1 when the words nearest to a day speak of the future, -1 of the past or nothing."""
-    left = max((c.end() for c in _CLAUSE.finditer(text, max(0, start - 90), start)), default=max(0, start - 90))
-    stop = _CLAUSE.search(text, end, end + 60)
-    right = stop.start() if stop else min(len(text), end + 60)
-
-    def gap(pattern: re.Pattern[str]) -> int:
-        near = [start - c.end() for c in pattern.finditer(text, left, start)]
-        near += [(c.start() - end) + 8 for c in pattern.finditer(text, end, right)]
-        return min(near, default=_NO_GAP)
-
-    past, future = gap(_PAST), gap(_FUTURE)
-    if past == future == _NO_GAP:
-        return 1 if _EVENT.search(text, left, right) else -1
-    return 1 if future < past else -1
-
-
-# --- deadlines -----------------------------------------------------------------------------------------------------
-
-_BINDING: Final = re.compile(
-    r"(?:\b(?P<word>by|until|till|til|before|no later than|not later than|latest|at the latest|due(?: by| on)?|deadline|expires?(?: on)?|ends?(?: on)?|closes?(?: on)?|"
-    r"bis(?: zum| spätestens| spätestens zum)?|spätestens(?: am| bis| bis zum)?|vor|vor dem|frist(?: ist| bis)?|läuft(?: am)?|avant|avant le|d'ici|d’ici|d'ici à|jusqu'au|jusqu’au|jusqu'à|au plus tard(?: le)?|"
-    r"antes de|antes del|hasta|hasta el|a más tardar(?: el)?|entro|entro il|prima di|prima del|voor|vóór|uiterlijk(?: op)?|tegen|até|até o|até ao|até à|antes do|o mais tardar)"
-    r" (?:the |den |dem |le |el |il |o |a |la |close of |lunch )?"
-    r"|\b(?P<label>deadline|due(?: date)?|respond by|reply by|\w{0,14}frist|fällig\w{0,4}|échéance|plazo|scadenza|vervaldatum|prazo)\b"
-    r"[^.!?\n]{0,30}[: ] ?)$",
-    _I,
-)
-_EVENTS: Final = {
-    "court": "court|hearing|tribunal|small claims|trial|gericht\\w{0,10}|verhandlung|audience|juicio|tribunale|udienza|rechtbank|zitting|julgamento",
-    "bank": "bank|dispute|chargeback|evidence|issuer|banque|banco|banca",
-    "regulator": "regulator|ombudsman|trading standards|authority|behörde|verbraucherzentrale|aufsicht\\w{0,8}|schlichtung\\w{0,6}",
-    "exam": "exams?|finals|prüfung\\w{0,4}|klausur|examen|esame|exame|prova",
-    "interview": "interview|vorstellungsgespräch|entretien|entrevista|colloquio|sollicitatie\\w{0,8}",
-    "flight": "flight|fly|flying|plane|airport|flug|fliege[n]?|abflug|vol|avion|vuelo|volo|vlucht|vliegen|voo",
-    "wedding": "wedding|bride|bridal|married|marry|bridesmaid|hochzeit\\w{0,6}|heirate\\w?|standesamt|mariage|boda|matrimonio|bruiloft|trouwen|casamento",
-    "birthday": "birthday|bday|geburtstag\\w{0,8}|anniversaire|cumpleaños|compleanno|verjaardag|jarig|aniversário|anniversary|jubiläum|hochzeitstag",
-    "funeral": "funeral|memorial|burial|wake|beerdigung|trauerfeier|beisetzung|bestattung|enterrement|obsèques|funérailles|funerale|begrafenis|uitvaart|entierro",
-    "medical": "surgery|operation|hospital|op-termin|krankenhaus|chemo\\w{0,8}|due date|geburtstermin|opération|cirugía|operación|intervento|operatie|cirurgia",
-    "travel": "trip|travel\\w{0,4}|holidays?|vacation|leave for|leaving|leaves|depart\\w{0,4}|expedition|camping trip|honeymoon|cruise|reise|verreisen|urlaub|abreise|abfahrt|ferien|voyage|vacances|départ|partons|viaje|vacaciones|viaggio|vacanze|partenza|reis|vakantie|vertrek\\w{0,3}|viagem|férias",
-    "moving": "moving|move out|move in|moving out|umzug|umziehen|déménag\\w{0,6}|mudanza|trasloco|verhuiz\\w{0,3}|mudança",
-    "event": "party|christening|baptism|baby shower|graduation|concert|festival|race|marathon|tournament|opening|ceremony|performance|school play|event|conference|taufe|feier|konfirmation|kommunion|abiball|einschulung|konzert|turnier|baptême|fête|fiesta|bautizo|festa|battesimo|feest|doop|batizado|prom|reunion",
-}  # fmt: skip
-_EVENT: Final = re.compile(
-    r"\b(?:" + "|".join(rf"(?P<{name}>{words(alternatives)})" for name, alternatives in _EVENTS.items()) + r")\b", _I
-)
-_NEED_FOR: Final = re.compile(
-    r"\b(?:need\w{0,3}|must have|have to have|brauche\w?|benötige\w?|besoin|necesito|mi serve|nodig|preciso)\b[^.!?\n]{0,40}\b(?P<word>for|on|für|am|pour|para|per|voor) (?:the |den |le |el )?$",
-    _I,
-)
-_DEMAND: Final = re.compile(
-    r"\b(?:answer|reply|respond|response|refund(?: me)?|want|need|expect|demand|require|must|please|otherwise|or (?:i|we)|confirm|"
-    r"bitte|erwarte|brauche|verlange|melden|antwort\w{0,4}|sonst|andernfalls|muss|müssen|exige|veuillez|attends|sinon|exijo|quiero|"
-    r"espero|pretendo|voglio|attendo|altrimenti|eis|verwacht|anders|exijo|quero|aguardo|only have|have only)\b",
-    _I,
-)
-_DONE: Final = re.compile(
-    r"\b(?:sent|returned|policy|usually|normally|told|said|promised|was supposed|were supposed|guarantee\w?|advertis\w{0,4}|terms|"
-    r"zurückgeschickt|zurückgesendet|versprochen|normalerweise|hieß|laut|agb|zugesagt)\b",
-    _I,
-)
-
-
 _MOST: Final = 300
 """Dates in words that are read of one text; the rest of a flood is left alone."""
 
@@ -353,32 +293,7 @@ def dates(scan: Scan, today: date, month_first: bool) -> None:
         if not scan.free(w.start, w.end):
             continue
         edges = (days[i - 1].end if i else 0, days[i + 1].start if i + 1 < len(days) else len(text))
-        why = _deadline(text, w, edges) if w.day >= today else ""
+        why = why_binding(text, w.start, w.end, edges, w.within) if w.day >= today else ""
         if w.within and not why:
             continue
         scan.add("deadline" if why else "date", w.day.isoformat(), w.start, w.end, why)
-
-
-def _deadline(text: str, w: WrittenDate, edges: tuple[int, int]) -> str:
-    """The word that makes a coming day bind, or ""."""
-    left = max((c.end() for c in _CLAUSE.finditer(text, max(0, w.start - 120), w.start)), default=max(0, w.start - 120))
-    stop = _CLAUSE.search(text, w.end, w.end + 80)
-    right = stop.start() if stop else min(len(text), w.end + 80)
-    if w.within and (_DONE.search(text, left, w.start) or not _DEMAND.search(text, left, right)):
-        return ""
-    bound = _BINDING.search(text, max(0, w.start - 50), w.start)
-    event = _event(text, (max(left, edges[0]), w.start), (w.end, min(right, edges[1])))
-    # "if I see no money tomorrow, my bank takes it back": the bank binds only where a binding word stands too
-    if event and (event != "bank" or bound or w.within):
-        return event
-    if w.within:
-        return "within"
-    bound = bound or _NEED_FOR.search(text, max(left, edges[0]), w.start)
-    return next(word.lower() for word in bound.groups() if word) if bound else ""
-
-
-def _event(text: str, before: tuple[int, int], after: tuple[int, int]) -> str:
-    """The name of the event nearest to a day within its clause and between its neighbouring days."""
-    near = [(before[1] - m.end(), m.lastgroup) for m in _EVENT.finditer(text, *before)]
-    near += [(m.start() - after[0], m.lastgroup) for m in _EVENT.finditer(text, *after)]
-    return min(near, default=(0, None))[1] or ""

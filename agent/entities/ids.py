@@ -100,7 +100,7 @@ _LAST_FOUR: Final = re.compile(
     r"termina con|che termina (?:con|per)|eindigend op|eindigt op|laatste (?:vier|4)(?: cijfers)?|terminado em|final|"
     r"visa|master ?card|maestro|amex|american express|card|karte|kreditkarte|carte|tarjeta|carta|kaart|cartão)"
     r"(?:[ :#]|\b(?:is|are|of|on|no|number|nr|card|in|sind|lauten|von)\b){0,6}[*xX•.\- ]{0,20}"
-    r"|(?<!\w)(?:[*xX•]{2,4}[ -]?){1,4})(\d{4})(?![\w]|[.,/-]\d| ?(?:times|pounds|euros?|€|£))",
+    r"|(?<!\w)(?:[*xX•]{2,4}[ -]?){1,4})(\d{4})(?![\w]|[.,/ -]\d| ?(?:times|pounds|euros?|€|£))",
     _I,
 )
 
@@ -161,10 +161,13 @@ _HASH: Final = re.compile(r"(?<![\w&/])#\s?([A-Z]{0,4}-?\d[\dA-Z-]{3,20})(?![\w]
 _OTHER: Final = re.compile(
     rf"(?<![\w]){_OTHER_WORD}(?![^\W\d_]){NUMBER_SIGN}(?<![^\W\d_])([A-Z]{{0,4}}[-–]?\d[\dA-Z–-]{{2,20}})(?![.,]\d)", _I
 )
+_THREE_DIGITS: Final = re.compile(r"\d{3}")
 _AMAZON: Final = re.compile(r"(?<![\d-])\d{3}-\d{7}-\d{7}(?![\d-])")
 _LETTERED: Final = re.compile(r"(?<![\w-])[A-Z]{1,4}-?\d{6,12}(?![\w-])")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
-_DATE_LIKE: Final = re.compile(r"(?:[0-3]\d[01]\d20\d\d|[01]\d[0-3]\d20\d\d|20\d\d[01]\d[0-3]\d)")
+_BARE: Final = re.compile(r"(?!(?:[0-3]\d[01]\d|[01]\d[0-3]\d)20\d\d$|20\d\d[01]\d[0-3]\d$)\d{6,12}")
+"""A number that may be an order's without being introduced: no postcode, no card, no date without separators."""
+_FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,8 @@ def orders(scan: Scan, style: IdFormat | None) -> None:
         while (more := _NEXT_ORDER.match(text, end)) and _plausible(more[1], sure=False):
             scan.add("order_id", name(more[1]), *more.span(1))
             end = more.end()
-    for m in _OTHER.finditer(text):
+    left = any(scan.free(*m.span()) for m in _THREE_DIGITS.finditer(text))
+    for m in _OTHER.finditer(text) if left else ():
         if scan.free(*m.span(1)) and sum(c.isdigit() for c in m[1]) >= 3:
             scan.block(*m.span(1))
     for m in _HASH.finditer(text):
@@ -225,14 +229,11 @@ def orders(scan: Scan, style: IdFormat | None) -> None:
 
 
 def bare_orders(scan: Scan, style: IdFormat | None) -> None:
-    """A number that nobody introduced is taken for the order's when the text names no order otherwise."""
-    if scan.has("order_id"):
-        return
+    """A number that nobody introduced, for a case that names its order in no other way; a list of numbers is none."""
     name = _namer(style)
-    for m in LONG_DIGITS.finditer(scan.text):
-        if len(m[0]) == style.digits if style else not _DATE_LIKE.fullmatch(m[0]):
-            scan.add("order_id", name(m[0]), *m.span())
-    for m in _LETTERED.finditer(scan.text):
+    bare = [m for m in LONG_DIGITS.finditer(scan.text) if scan.free(*m.span())]
+    fits = [m for m in bare if (len(m[0]) == style.digits if style else _BARE.fullmatch(m[0]))]
+    for m in (*fits, *_LETTERED.finditer(scan.text)) if len(fits) <= _FEW else ():
         scan.add("order_id", name(m[0]), *m.span())
 
 

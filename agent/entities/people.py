@@ -22,8 +22,8 @@ _INTRODUCED: Final = re.compile(
     r"(?:(?:mr|mrs|ms|miss|dr|herr|herrn|frau|m|mme|sr|sra|señora?|signora?|mevrouw|meneer|senhora?)\b\.? )?)" + _FULL
 )
 _INTRODUCTIONS: Final = (
-    "name", "nom", "hier ", "heiß", "heiss", "appelle", "llam", "chiam", "heet", "chamo", "spoke", "speak", "talk", "chat", "told", "sproch", "telefon",
-    "parl", "habl", "sproken", "falei", "colle", "kolleg", "agent", "advis", "manager", "rep", "employee", "driver", "courier", "mitarbeiter", "compañ", "colega", "holder", "inhaber",
+    "name", "naam", "nome", "nom ", "hier ", "heiß", "heiss", "appelle", "llam", "chiam", "heet", "chamo", "spoke", "speak", "talk", "chatted", "told by", "sproch", "telefon",
+    "parl", "habl", "sproken", "falei", "colle", "kolleg", "agent ", "advis", "manager", "rep ", "representative", "employee", "driver", "courier", "mitarbeiter", "compañ", "colega", "holder", "inhaber",
 )  # fmt: skip
 """One of these stands in every introduction: looking for them first is faster."""
 _LOWER: Final = re.compile(
@@ -35,7 +35,7 @@ _I_AM: Final = re.compile(
     rf"(?:\b(?:I am|I'm|I’m|[Tt]his is|[Ii]t's|[Ii]t’s|[Ii]ch bin(?= \S+ [A-ZÄÖÜ])|Ik ben|Soy|Sono|Je suis|Sou)) {_FULL}"
     r"(?=[,.!\n]| (?:and|from|und|aus|here|again|writing|von|uit|de|di|da|i|speaking)\b)"
 )
-_HERE: Final = re.compile(rf"(?:^|[.!,\n] ?){_FULL} (?:here|again|hier|speaking)\b(?=[ ,.!:;-]|$)")
+_HERE: Final = re.compile(rf"(?:^|[.!,\n] ?){_FULL} (?:here|hier|speaking)\b(?=[ ,.!:;-]|$)")
 _TITLED: Final = re.compile(
     rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Herrn?|Frau|Mme|Monsieur|Madame|Sra?|Señora?|Signora?|Mevrouw|Meneer|Senhora?)\b\.? {_FULL}"
 )
@@ -57,10 +57,12 @@ _SIGNED: Final = re.compile(
 _LAST_LINE: Final = re.compile(
     rf"(?:(?<!\d)[.!?] {{1,2}}|\n[ \t]{{0,3}}[-–~]?[ \t]?|[.!?]\s?[-–] ?){_FULL}(?=[,.]?\s{{0,9}}(?:$|[,|] \S+@|,? (?:\+|\(?0)\d))"
 )
-_ABOVE_TOWN: Final = re.compile(rf"(?:[.!?,]|\n)[ \t]{{0,3}}\n[ \t]{{0,3}}{_FULL}\n[ \t]{{0,3}}{_PART}(?:[ -]{_PART})?\s{{0,20}}\Z")
+_ABOVE_TOWN: Final = re.compile(
+    rf"(?:[.!?,]|\n)[ \t]{{0,3}}\n[ \t]{{0,3}}{_FULL}\n[ \t]{{0,3}}{_PART}(?:[ -]{_PART}){{0,2}}(?:, [A-Z]{{2}})?\s{{0,20}}\Z"
+)
 _NOT_NAMES: Final = frozenset(
     "team support customer service sir madam all there everyone everybody folks guys help desk staff sales info admin care "
-    "damen herren kundenservice kundendienst zusammen alle leute support-team service-team händler shop store "
+    "damen herren mobile phone tel telephone telefon handy mobil email mail fax  kundenservice kundendienst zusammen alle leute support-team service-team händler shop store "
     "i it my the this that you your we they he she please thank thanks thx cheers order no yes not and but if so what "
     "when where why how who is are was were can could will would should do does did has have had never nobody nothing just now "
     "ich wir sie es das der die ein eine mein meine bitte danke nicht und aber was wo wann wie "
@@ -71,7 +73,7 @@ _NOT_NAMES: Final = frozenset(
     "order orders refund help urgent still again help! regards best sent from ceo manager owner mr mrs ms dr fyi asap ok okay "
     "bestellung bestellnummer ticket rma non nein oui si sí não ref invoice rechnung commande pedido ordine "
     "germany england london berlin france spain italy uk usa dhl ups dpd gls evri hermes fedex amazon paypal visa mastercard "
-    "unacceptable ridiculous disappointed angry furious good fine great broken new sorry".split()
+    "really honestly seriously unbelievable pathetic appalling anyway obviously goodbye bye cancel replace reply sort fix call disgraceful shame enough perfect yours unacceptable ridiculous disappointed angry furious good fine great broken new sorry".split()
 )  # fmt: skip
 
 _BEFORE_NAMES: Final = frozenset("ihr ihre dein deine mr mrs ms miss dr herr frau your yours".split())
@@ -88,7 +90,7 @@ def people(scan: Scan, known: str, not_people: frozenset[str]) -> None:
     for form in (*((_INTRODUCED,) if introduced else ()), _I_AM, _HERE, _TITLED, _GREETED, _SIGNED, _ABOVE_TOWN):
         for m in form.finditer(text):
             _add(scan, m, not_people)
-    for m in _LOWER.finditer(text):
+    for m in _LOWER.finditer(text) if introduced else ():
         first = m[1].split()[0].lower()
         if first not in _NOT_NAMES and first not in {"on", "in", "attached", "spelled", "correct", "wrong"}:
             scan.add("name", m[1], *m.span(1))

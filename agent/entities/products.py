@@ -16,6 +16,8 @@ _TOKEN: Final = re.compile(r"[^\W_]+")
 _SIZE: Final = re.compile(
     r"\d|^(?:of|the|and|for|with|set|pack|kg|g|l|ml|cm|x|months?|pieces?|pairs?|smart|electric|new)$"
 )
+_VAGUE: Final = frozenset({"light", "machine", "chest", "cream", "paper", "water", "cover", "board", "stand", "piece"})
+"""Head nouns that name too many other things to stand for a product alone."""
 _ARTICLE: Final = re.compile(
     r"\b(?:the|my|your|our|this|that|a|an|der|die|das|den|dem|mein|meine|meinen|meiner|meinem|ihr|ihre|ihren|ein|eine|einen|"
     r"le|la|mon|ma|el|mi|un|una|il|lo|mio|mia|de|het|mijn|een|o|meu|minha|um|uma)\s$",
@@ -29,6 +31,8 @@ class Catalogue:
 
     skus: dict[str, tuple[str, str]]
     """Upper-case SKU -> (sku, name)."""
+    sku_heads: frozenset[str]
+    """First token of every SKU, in lower case."""
     starts: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]]
     """First word of a phrase -> phrases (longest first) with name and SKU; SKU "" when several products share it."""
     lines: dict[str, tuple[tuple[frozenset[str], str, str], ...]]
@@ -58,6 +62,7 @@ def catalogue(products: tuple[tuple[str, str], ...]) -> Catalogue:
                 starts.setdefault(phrase[0], []).append(entry)
     return Catalogue(
         skus={sku.upper(): (sku, name) for sku, name in products},
+        sku_heads=frozenset(m[0].lower() for sku, _ in products if (m := _TOKEN.search(sku))),
         starts={w: tuple(sorted(set(ps), key=lambda p: -len(p[0]))) for w, ps in starts.items()},
         lines={w: tuple(ps) for w, ps in lines.items()},
         words=frozenset(lines),
@@ -76,7 +81,7 @@ def _phrases(ts: list[str], name: str) -> list[tuple[str, ...]]:
     runs = [r for r in runs if sum(not _SIZE.search(w) for w in r) >= 2]
     head = ts[core - 1]
     runs.append(tuple(ts))
-    if core > 1 and len(head) > 4 and not any(w in {"set", "pack", "box"} for w in ts[core:end]):
+    if core > 1 and len(head) > 4 and head not in _VAGUE and not any(w in {"set", "pack", "box"} for w in ts[core:end]):
         runs.append((head,))
     return runs
 
@@ -86,7 +91,7 @@ def products(scan: Scan, store: Catalogue) -> None:
     text = scan.text
     tokens = [(m[0].lower(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
     _skus(scan, store, tokens)
-    for i, (word, start, end) in enumerate(tokens):
+    for i, (word, start, _) in enumerate(tokens):
         if word not in store.starts and word not in store.lines and word[:-1] not in store.starts:
             continue
         if (hit := _phrase(store, tokens, i)) and scan.add("product", hit[1], start, tokens[i + hit[0] - 1][2], hit[2]):
@@ -97,7 +102,7 @@ def products(scan: Scan, store: Catalogue) -> None:
 
 def _skus(scan: Scan, store: Catalogue, tokens: Sequence[tuple[str, int, int]]) -> None:
     for i, first in enumerate(tokens):
-        for last in tokens[i : i + 3]:
+        for last in tokens[i : i + 3] if first[0] in store.sku_heads else ():
             start, end = first[1], last[2]
             if known := store.skus.get(scan.text[start:end].upper()):
                 scan.add("product", known[1], start, end, known[0])

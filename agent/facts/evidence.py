@@ -68,6 +68,8 @@ class Evidence:
     """Policy lines by id."""
     clock: Mapping[str, Slot] = field(default_factory=dict[str, Slot])
     """SLA metric -> what the draft may promise for it."""
+    contacts: int = 1
+    """How often the customer has written on this problem, this message included."""
     store: StoreFacts = field(default_factory=StoreFacts)
     precedents: tuple[Hit, ...] = ()
     """Shown to the engine, and never a source for customer text."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -61,6 +62,16 @@ class Known:
     """(kind, value) of the order that this customer must not be told of."""
     said_text: str = ""
     """Folded text of all messages."""
+    policy_lines: tuple[tuple[str, str], ...] = ()
+    """(id, folded text) of every policy line."""
+    tokens: frozenset[str] = frozenset()
+    """Ids, codes and words of the case in upper case without separators."""
+    contact_names: tuple[str, ...] = ()
+    """Folded names of the people whom a draft may name."""
+    item_words: tuple[str, ...] = ()
+    """Folded names of the articles concerned, and their last words ("lamp")."""
+    prompt_runs: frozenset[str] = frozenset()
+    """Runs of folded words that stand in a prompt and nowhere in the case or the policy."""
     policy_text: str = ""
     """Folded text of all policy lines."""
 
@@ -84,7 +95,7 @@ class Known:
             return self._calendar(value)
         if kind == "duration" and value.endswith(" week"):
             return self.source(kind, f"{int(float(value[:-5]) * 7)} day")
-        return self.source("number", value.split()[0]) if kind == "quantity" else ""
+        return self.source("number", value.split(maxsplit=1)[0]) if kind == "quantity" else ""
 
     def _calendar(self, value: str) -> str:
         """The source of a bare weekday or month: a known day that falls on it."""
@@ -154,6 +165,7 @@ def index(e: Evidence) -> Known:
         _instant(k, slot.at, f"clock:{metric}", zone)
         k.add("time", slot.at.astimezone(zone).strftime("%H:%M"), f"clock:{metric}")
     k.add("date", e.now.astimezone(zone).date().isoformat(), "clock:now")
+    k.add("number", str(e.contacts), "case:contacts")
     _store(k, e)
     _customer(k, e)
     _said(k, e, language)
@@ -167,8 +179,33 @@ def index(e: Evidence) -> Known:
             if v not in k.values.get(kind, {}) and kind != "number"
         )
     k.precedents = fold(" ".join(f"{h.precedent.summary} {h.precedent.remedy}" for h in e.precedents))
-    k.policy_text = fold(" ".join(line.text for line in e.policy.values()))
+    k.policy_lines = tuple((name, fold(line.text)) for name, line in e.policy.items())
+    k.policy_text = " ".join(text for _, text in k.policy_lines)
+    k.tokens = frozenset(w.upper() for w in k.words).union(
+        *(map(_token, k.values.get(kind, ())) for kind in (*_IDS, "iban", "phone", "email", "url"))
+    )
+    k.contact_names = tuple(fold(name) for name in e.store.contacts.values())
+    items = [fold(i.name) for i in e.order.items] if e.order else []
+    items += [fold(x.text) for x in e.entities.of("product")]
+    k.item_words = tuple(dict.fromkeys([*items, *(i.split()[-1] for i in items if i.split())]))
+    home = runs(k.said_text, RUN).union(*(runs(text, RUN) for _, text in k.policy_lines))
+    k.prompt_runs = frozenset[str]().union(*(runs(text, RUN) for text in e.prompts)) - home
     return k
+
+
+def _token(value: str) -> str:
+    return re.sub(r"[^0-9A-Z]", "", value.upper())
+
+
+RUN: Final = 8
+"""So many words in a row that also stand in a prompt are a leak."""
+
+
+@lru_cache(maxsize=256)
+def runs(text: str, length: int) -> frozenset[str]:
+    """Every run of `length` folded words of a text."""
+    words = [w.folded for w in Text(text).words]
+    return frozenset(" ".join(words[i : i + length]) for i in range(len(words) - length + 1))
 
 
 def _order(k: Known, o: Order, at: str, zone: ZoneInfo) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from agent.case import Draft, Fact
@@ -16,7 +18,7 @@ from agent.facts.text import Text, fold
 PERSONAL: Final = frozenset({"name", "email", "phone", "iban", "card_number", "order_id", "tracking_number", "code"})
 """Kinds of fact that can point to a person or to a person's order."""
 EMERGENCY: Final = frozenset(
-    {"112", "999", "911", "110", "111", "116117", "988", "116123", "15", "18", "113", "118", "144"}
+    "112 999 911 110 111 15 18 113 118 144 988 3114 116117 116111 116123 8001110111 8001110222 8001110333".split()  # noqa: SIM905
 )
 """Telephone numbers of emergency and crisis services, which need no source."""
 _EMERGENCY_CUE: Final = re.compile(
@@ -45,15 +47,19 @@ _ONE_PER_CASE: Final = frozenset({"order_id", "tracking_number", "email", "phone
 
 def ledger(draft: Draft, evidence: Evidence) -> tuple[Fact, ...]:
     """Every checkable thing in the draft's body and subject with its state; those of the subject have the empty span."""
-    body = tuple(facts_of(Text(draft.body), draft.language, evidence))
-    subject = facts_of(Text(draft.subject), draft.language, evidence) if draft.subject else ()
-    return (*body, *(_in_subject(f) for f in subject))
+    return tuple(in_body(f, draft) for f in facts_of(whole_text(draft), draft.language, evidence))
 
 
-def _in_subject(f: Fact) -> Fact:
-    return Fact(
-        f.kind, f.value, f.text, 0, 0, f.state, f.source, f"in the subject; {f.note}" if f.note else "in the subject"
-    )
+def whole_text(draft: Draft) -> Text:
+    """The draft as one text: the body first, so that positions in it are the body's own, then the subject."""
+    return Text(f"{draft.body}\n\n. {draft.subject}" if draft.subject else draft.body)
+
+
+def in_body(f: Fact, draft: Draft) -> Fact:
+    """A fact of the whole text as the ledger shows it."""
+    if f.start < len(draft.body):
+        return f
+    return replace(f, start=0, end=0, note=f"in the subject; {f.note}" if f.note else "in the subject")
 
 
 def facts_of(text: Text, language: str, evidence: Evidence) -> Iterator[Fact]:
@@ -67,8 +73,18 @@ def facts_of(text: Text, language: str, evidence: Evidence) -> Iterator[Fact]:
     ]
     slots = _slots(text, known)
     for f in sorted((*found, *persons), key=lambda f: f.start):
-        if f.kind != "idiom":
+        if f.kind != "idiom" and not _effort(f, text):
             yield _judge(f, text, known, slots)
+
+
+def _effort(f: Found, text: Text) -> bool:
+    """Whether a few minutes are only what a step takes ("worth two minutes"), not a time that is promised."""
+    number, _, unit = f.value.partition(" ")
+    return unit == "minute" and Decimal(number) <= _FEW_MINUTES and not _PROMISED.search(text.folded, max(0, f.start - 20), f.start)
+
+
+_FEW_MINUTES: Final = 10
+_PROMISED: Final = re.compile(r"(?:within|in|after|innerhalb von|binnen|nach|sous|dans|en|entro|tra|em|the next) $")
 
 
 def _slots(text: Text, known: Known) -> list[tuple[int, int, str]]:
@@ -111,16 +127,23 @@ def _verdict(f: Found, text: Text, known: Known, slots: list[tuple[int, int, str
     for v in readings(f):
         if rule := known.rule(f.kind, v):
             return "derived", *rule
-    if (
-        f.kind == "number"
-        and f.value in EMERGENCY
-        and _EMERGENCY_CUE.search(text.folded, max(0, f.start - 60), f.start)
-    ):
+    if f.kind in {"number", "phone", "code"} and _is_emergency(f, text):
         return "supported", "emergency", ""
     if f.kind in _ONE_PER_CASE and known.values.get(f.kind):
         return "contradicted", "", f"the case has {', '.join(list(known.values[f.kind])[:3])}"
     precedent = bool(known.precedents) and fold(text.raw[f.start : f.end]) in known.precedents
     return "unsupported", "", "only a precedent has it" if precedent else ""
+
+
+def _is_emergency(f: Found, text: Text) -> bool:
+    digits = re.sub(r"\D", "", text.raw[f.start : f.end]).lstrip("0")
+    return digits in EMERGENCY and (
+        len(digits) > _SHORT or _EMERGENCY_CUE.search(text.folded, max(0, f.start - 60), f.start) is not None
+    )
+
+
+_SHORT: Final = 4
+"""Emergency numbers up to so many digits count only behind a word such as "call"."""
 
 
 def _name(f: Found, text: Text, known: Known) -> _Verdict:

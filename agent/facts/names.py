@@ -38,29 +38,22 @@ _FIRST: Final = (
 FIRST_NAMES: Final = frozenset(_FIRST.split())
 """First names, folded, that are hardly ever anything else."""
 _GREETINGS: Final = frozenset(
-    "dear hello hi hey hallo liebe lieber moin tag morgen abend geehrte geehrter bonjour bonsoir cher chere salut hola estimado estimada "
-    "querido querida buongiorno buonasera gentile ciao salve caro cara beste geachte dag goedemorgen goedemiddag ola prezado prezada "
-    "bom dias".split()  # noqa: SIM905
+    ["dear", "hello", "hi", "hey", "hallo", "liebe", "lieber", "moin", "tag", "morgen", "abend", "geehrte", "geehrter", "bonjour", "bonsoir", "cher", "chere", "salut", "hola", "estimado", "estimada", "querido", "querida", "buongiorno", "buonasera", "gentile", "ciao", "salve", "caro", "cara", "beste", "geachte", "dag", "goedemorgen", "goedemiddag", "ola", "prezado", "prezada", "bom", "dias"]
 )
 _TITLES: Final = frozenset(
-    "mr mrs ms miss mx dr prof herr herrn frau madame monsieur mme mlle senor senora signor signora signore sra mevrouw meneer "
-    "mijnheer senhor senhora sig kollegin kollege kundin kunde mitarbeiterin mitarbeiter colleague".split()  # noqa: SIM905
+    ["mr", "mrs", "ms", "miss", "mx", "dr", "prof", "herr", "herrn", "frau", "madame", "monsieur", "mme", "mlle", "senor", "senora", "signor", "signora", "signore", "sra", "mevrouw", "meneer", "mijnheer", "senhor", "senhora", "sig", "kollegin", "kollege", "kundin", "kunde", "mitarbeiterin", "mitarbeiter", "colleague"]
 )
 _NOBODY: Final = frozenset(
-    "there all everyone everybody team customer customers client sir madam friend folks neighbour damen herren kundin kunde kunden zusammen you "
-    "to und and or from for the a an is are we i it at in on in's wir sie ich ihr ihre ihrem ihren ihnen unser unsere support service care desk "
-    "kundenservice kundendienst kundenbetreuung shop store cliente clienti clientes client klant klanten cliente e et y o ou la le "
-    "equipe equipo squadra reader guest member thanks thank danke dank again nochmals erneut".split()  # noqa: SIM905
+    ["there", "all", "everyone", "everybody", "team", "customer", "customers", "client", "sir", "madam", "friend", "folks", "neighbour", "damen", "herren", "kundin", "kunde", "kunden", "zusammen", "you", "to", "und", "and", "or", "from", "for", "the", "a", "an", "is", "are", "we", "i", "it", "at", "in", "on", "in's", "wir", "sie", "ich", "ihr", "ihre", "ihrem", "ihren", "ihnen", "unser", "unsere", "support", "service", "care", "desk", "kundenservice", "kundendienst", "kundenbetreuung", "shop", "store", "cliente", "clienti", "clientes", "client", "klant", "klanten", "cliente", "e", "et", "y", "o", "ou", "la", "le", "equipe", "equipo", "squadra", "reader", "guest", "member", "thanks", "thank", "danke", "dank", "again", "nochmals", "erneut"]
 )
-_PARTICLES: Final = frozenset("van von der den de del della da di dos du la le zu ter ten el al bin mc o".split())  # noqa: SIM905
+_PARTICLES: Final = frozenset("van von di du da dos zu ter ten bin mc del della".split())  # noqa: SIM905
+_ARTICLES: Final = frozenset("der den de la le".split())  # noqa: SIM905
 _CLOSING: Final = re.compile(
     r"(?:regards|wishes|thanks|sincerely|faithfully|cheers|yours|warmly|grussen?|grusse|gruss|cordialement|salutations|saludo|saludos|"
     r"atentamente|saluti|groeten?|cumprimentos|atenciosamente|cordiali saluti)[,.!]? *$"
 )
 _PROPER: Final = frozenset(
-    "royal mail deutsche post parcel force google apple pay paypal visa mastercard american express trading standards united kingdom great "
-    "britain new year christmas eve black friday consumer rights citizens advice customer care service support team help desk "
-    "face time smart home europe european union order number good morning afternoon evening kind best warm".split()  # noqa: SIM905
+    ["royal", "mail", "deutsche", "post", "parcel", "force", "google", "apple", "pay", "paypal", "visa", "mastercard", "american", "express", "trading", "standards", "united", "kingdom", "great", "britain", "new", "year", "christmas", "eve", "black", "friday", "consumer", "rights", "citizens", "advice", "customer", "care", "service", "support", "team", "help", "desk", "face", "time", "smart", "home", "europe", "european", "union", "order", "number", "good", "morning", "afternoon", "evening", "kind", "best", "warm"]
 )
 
 
@@ -106,8 +99,12 @@ def _name_at(raw: str, words: tuple[Word, ...], i: int, language: str, known: fr
         return end
     mid = before is not None and bool(re.fullmatch(r"[ \u00a0]", raw[before.end : w.start]))
     if language != "de" and mid and end - i >= 2 and known.isdisjoint(parts) and _PROPER.isdisjoint(parts):
-        return end if not any(p in FIRST_NAMES for p in parts[1:-1]) else end
+        return end
     return i
+
+
+_ABBREVIATED: Final = 4
+"""Titles up to so many letters may end in a full stop."""
 
 
 def _extent(raw: str, words: tuple[Word, ...], i: int) -> int:
@@ -117,7 +114,8 @@ def _extent(raw: str, words: tuple[Word, ...], i: int) -> int:
         if raw[words[j - 1].end] == "." and words[j - 1].end - words[j - 1].start > 2:
             break
         w = words[j]
-        particle = w.folded in _PARTICLES and j + 1 < len(words) and raw[words[j + 1].start].isupper()
+        led = w.folded in _PARTICLES or (w.folded in _ARTICLES and words[j - 1].folded in _PARTICLES)
+        particle = led and j + 1 < len(words) and raw[words[j + 1].start].isupper()
         if not particle and (not raw[w.start].isupper() or w.folded in _NOBODY or w.end - w.start < 2):
             break
         j += 1

@@ -98,8 +98,7 @@ _HOST: Final = re.compile(
 )
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{1,12}:(?://)?[^\s<>\"')\]]+", re.IGNORECASE)
 TLDS: Final = frozenset(
-    "com net org info biz shop store io co app dev eu uk de fr es it nl pt at ch be ie us ca au pl se dk no br ru cn in "
-    "example test online site xyz top club link click live me tv ly gg to cc ai invalid local zip mov page web support help".split()  # noqa: SIM905
+    ["com", "net", "org", "info", "biz", "shop", "store", "io", "co", "app", "dev", "eu", "uk", "de", "fr", "es", "it", "nl", "pt", "at", "ch", "be", "ie", "us", "ca", "au", "pl", "se", "dk", "no", "br", "ru", "cn", "in", "example", "test", "online", "site", "xyz", "top", "club", "link", "click", "live", "me", "tv", "ly", "gg", "to", "cc", "ai", "invalid", "local", "zip", "mov", "page", "web", "support", "help"]
 )
 
 
@@ -229,6 +228,7 @@ def _times(r: _Reader, start: int, digit: int) -> bool:
 
 _CODE: Final = re.compile(r"#?[A-Za-z0-9_]+(?:[-–][A-Za-z0-9]+)*")
 _IBAN: Final = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
+_IBAN_LEAST: Final = 15
 _PHONE: Final = re.compile(r"\+?\(?\d(?:[ ()./\u00a0-]{0,3}\d){6,18}(?!\w)")
 _ORDINAL: Final = re.compile(r"\d{1,2}(?:st|nd|rd|th|er|ère|e|ste|º|ª)(?![\w-])", re.IGNORECASE)
 _PARCEL_CUE: Final = re.compile(
@@ -250,7 +250,7 @@ def _ibans(r: _Reader, start: int, digit: int) -> bool:
     m = _IBAN.match(r.text.raw, start)
     if not (m and digit - start == 2):
         return False
-    return sum(c.isdigit() for c in m[0]) >= 10 and r.add("iban", ident(m[0]), *m.span())
+    return len(ident(m[0])) >= _IBAN_LEAST and sum(c.isdigit() for c in m[0]) >= 10 and r.add("iban", ident(m[0]), *m.span())
 
 
 def _phones(r: _Reader, start: int, digit: int) -> bool:
@@ -271,7 +271,7 @@ def _phones(r: _Reader, start: int, digit: int) -> bool:
     return False
 
 
-def _codes(r: _Reader, start: int, digit: int) -> bool:  # noqa: ARG001
+def _codes(r: _Reader, start: int, digit: int) -> bool:
     raw = r.text.raw
     m = _CODE.match(raw, start)
     if m is None:
@@ -308,11 +308,11 @@ _GAP: Final = " \u00a0\u202f\u2009"
 _NUMBER: Final = re.compile(
     rf"\d{{1,3}}(?:[.,'’{_GAP}]\d{{3}}(?!\d)){{1,4}}(?:[.,]\d{{1,2}}(?!\d))?|\d{{1,12}}(?:[.,]\d{{1,3}}(?!\d))?"
 )
-_SIGN: Final = "|".join(sorted((re.escape(s) for s in SYMBOLS), key=len, reverse=True)) + "|" + "|".join(sorted(CODES))
-_CURRENCY_BEFORE: Final = re.compile(rf"(?:(?<![^\W\d_])(?:{_SIGN})|[€£$¥])[{_GAP}]?$", re.IGNORECASE)
+_SYMBOL: Final = "|".join(sorted((re.escape(s) for s in SYMBOLS), key=len, reverse=True))
+_SIGN: Final = rf"(?i:{_SYMBOL}|eur|gbp|usd|chf)|{'|'.join(sorted(CODES))}"  # `try` is no Turkish lira, TRY is
+_CURRENCY_BEFORE: Final = re.compile(rf"(?:(?<![^\W\d_])(?:{_SIGN})|[€£$¥])[{_GAP}]?$")
 _CURRENCY_AFTER: Final = re.compile(
-    rf"(?:[.,][-–—]{{1,2}})?[{_GAP}-]?(?:(?P<sign>[€£$¥])|(?P<word>{_SIGN}|{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![^\W_]))",
-    re.IGNORECASE,
+    rf"(?:[.,][-–—]{{1,2}})?[{_GAP}-]?(?:(?P<sign>[€£$¥])|(?P<word>{_SIGN}|(?i:{'|'.join(sorted(WORDS, key=len, reverse=True))}))(?![^\W_]))"
 )
 _PERCENT: Final = re.compile(
     rf"[{_GAP}]?(?:%|per ?cent\b|prozent\b|pour ?cent\b|por ?ciento\b|per ?cento\b|procent\b|por ?cento\b)",
@@ -460,8 +460,7 @@ def _spelled(r: _Reader) -> None:
 
 
 _NEXT: Final = frozenset(
-    "next coming nachste nachsten nachster nachstes kommende kommenden kommender prochain prochaine proximo proxima prossimo prossima "
-    "volgende komende".split()  # noqa: SIM905
+    ["next", "coming", "nachste", "nachsten", "nachster", "nachstes", "kommende", "kommenden", "kommender", "prochain", "prochaine", "proximo", "proxima", "prossimo", "prossima", "volgende", "komende"]
 )
 _AMBIGUOUS: Final = frozenset(
     {"may", "march", "mars", "sept", "mar", "out", "set", "mai", "ago", "dic", "gen", "sat", "sun", "dag"}

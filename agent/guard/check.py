@@ -1,0 +1,29 @@
+"""The guard: reads a draft by every rule and says whether a person may approve it as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.case import Draft, Finding, GuardReport, Triage
+from agent.facts import Evidence
+from agent.facts.ledger import in_body
+from agent.guard.reading import Reading, Rulebook
+from agent.guard.rules import BRIEF_RULES, RULES
+
+
+def check(draft: Draft, triage: Triage, evidence: Evidence, rules: Rulebook) -> GuardReport:
+    """The guard's report on a draft: `blocked` by a hard finding, `warned` by soft ones, else `clear`."""
+    reading = Reading(draft, triage, evidence, rules)
+    brief = draft.kind == "brief"
+    found: dict[tuple[str, int, int], Finding] = {}
+    for name, rule in RULES.items():
+        if brief and name not in BRIEF_RULES:
+            continue
+        for f in rule(reading):
+            kept = replace(f, hard=False) if brief and name != "nothing_said" else f
+            at = (f.rule, f.start, f.end) if f.end else (f.rule + f.message, 0, 0)
+            if at not in found or kept.hard:
+                found[at] = kept
+    findings = tuple(found.values())
+    verdict = "blocked" if any(f.hard for f in findings) else "warned" if findings else "clear"
+    return GuardReport(verdict, findings, tuple(in_body(f, draft) for f in reading.facts))

@@ -1,0 +1,94 @@
+"""Text that is not what it looks like: invisible characters, foreign look-alike letters, encoded or scattered words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from agent.facts import Text
+
+Place = tuple[int, int, str]
+"""Start, end, and what is wrong there."""
+
+_INVISIBLE: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff\ue000-\uf8ff]"
+)
+_LOOK_ALIKE: Final = re.compile(
+    "[\u0250-\u02ff\u0370-\u03ff\u0400-\u052f\u0530-\u058f\u10a0-\u10ff\u13a0-\u13ff\u1c80-\u1cff\u1d00-\u1dbf\u2070-\u209c\u2100-\u2115\u2119-\u211d"
+    "\u2124-\u214f\u2150-\u218b\u2460-\u24ff\u2c60-\u2c7f\ua720-\ua7ff\uab30-\uab6f\uff01-\uff65\U0001d400-\U0001d7ff\U0001f100-\U0001f1e5]"
+)
+_MARKS: Final = re.compile("[\u0300-\u036f]")
+
+
+def unseen(text: Text, known: str) -> Iterator[Place]:
+    """Invisible characters, and letters of other scripts that look like Latin ones; `known` is text where they are at home."""
+    raw = text.raw
+    if raw.isascii() and raw.isprintable():
+        return
+    if m := _INVISIBLE.search(raw):
+        yield m.start(), m.end(), f"an invisible character (U+{ord(m[0]):04X})"
+    if (m := _LOOK_ALIKE.search(raw)) and m[0] not in known:
+        yield m.start(), m.end(), f"a letter that only looks Latin (U+{ord(m[0]):04X})"
+    if m := _MARKS.search(raw):
+        yield m.start(), m.end(), "loose accents"
+
+
+_LONG: Final = re.compile(r"[A-Za-z0-9+/_=-]{16,}")
+_HEX: Final = re.compile(r"(?:0x)?(?:[0-9a-fA-F]{2}[ :]?){8,}(?![0-9a-zA-Z])")
+_ESCAPES: Final = re.compile(
+    r"(?:%[0-9A-Fa-f]{2}){3,}|(?:\\[ux][0-9A-Fa-f]{2,4}){2,}|(?:&#x?[0-9a-fA-F]+;){2,}|(?:[01]{7,8} ?){3,}|(?:[.·-]{1,5}[ /]){6,}"
+)
+_SPACED: Final = re.compile(r"(?<!\w)(?:[^\W\d_][ .\-_*·|/]{1,3}){5,}[^\W\d_](?!\w)")
+_INNER: Final = re.compile(
+    r"(?<![\w-])[A-Za-z]*[a-z][A-Z][A-Za-z]*(?![\w-])|(?<![\w-])[A-Za-z]+\d+[A-Za-z]+[A-Za-z0-9]*(?![\w-])"
+)
+_SHORT_LINES: Final = re.compile(r"(?:^|\n)(?:[ \t]*[^\n]{1,13}\n+){5,}")
+_CUT: Final = re.compile(r"[^\W\d_]{2,}(?:[*_|~^]|-\n|\n-)[^\W\d_]{2,}")
+
+
+def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:
+    """Encoded runs, letters set apart, words cut or scattered; `known` holds ids without separators, which are exempt."""
+    raw = text.raw
+    for m in _LONG.finditer(raw):
+        run = m[0].strip("-_")
+        plain = re.sub(r"[^0-9A-Z]", "", run.upper())
+        if plain not in known and _looks_encoded(run):
+            yield m.start(), m.end(), "an encoded run of characters"
+    for pattern, what in (
+        (_HEX, "an encoded run of characters"),
+        (_ESCAPES, "encoded characters"),
+        (_SPACED, "letters set apart"),
+    ):
+        for m in pattern.finditer(raw):
+            letters = re.sub(r"[^0-9A-Z]", "", m[0].upper())
+            if (
+                letters not in known
+                and not (pattern is _HEX and letters.isdigit())
+                and not (pattern is _HEX and letters.isalpha())
+            ):
+                yield m.start(), m.end(), what
+    odd = [m for m in _INNER.finditer(raw) if m[0].upper() not in known]
+    if len(odd) >= _ODD or any(sum(c.isdigit() for c in m[0]) >= 2 and len(m[0]) >= 6 for m in odd):
+        yield odd[0].start(), odd[0].end(), "words with letters or figures that do not belong"
+    if m := _SHORT_LINES.search(raw):
+        yield m.start(), m.end(), "words scattered over lines"
+    if m := _CUT.search(raw):
+        yield m.start(), m.end(), "a word cut apart"
+
+
+_ODD: Final = 3
+
+
+def _looks_encoded(run: str) -> bool:
+    """Whether a run mixes cases, figures and signs as words never do."""
+    if "-" in run and all(part.isalpha() for part in run.split("-")):
+        return False
+    turns = sum(a.islower() and b.isupper() for a, b in zip(run, run[1:], strict=False))
+    digits = sum(c.isdigit() for c in run)
+    letters = sum(c.isalpha() for c in run)
+    return bool(
+        (turns >= 2 and (digits or turns >= 3)) or run.endswith("=") or (letters >= 6 and digits >= 4 and len(run) >= 20) or ("+" in run and "/" in run)
+        or (run.isupper() and digits >= 2 and letters >= 10)
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""A draft under the guard's eyes: its text, its facts and what it promises, each worked out once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Final
+
+from agent.case import Draft, Fact, Finding, Triage
+from agent.facts import Evidence, Text
+from agent.facts.ledger import facts_of, whole_text
+from agent.phrasebook import Pattern, Phrasebook, Phrases
+from agent.promises import Commitment, clause, promised, told
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What the guard needs of the store's pack."""
+
+    phrases: Phrasebook
+    required: Mapping[str, tuple[str, ...]]
+    """Issue type -> content items that a first message must have."""
+    goodwill_up_to: Decimal = Decimal(0)
+    """What the role of `draft_limit_role` may credit, give or waive as goodwill."""
+    remedy_up_to: Decimal | None = Decimal(0)
+    """What that role may refund or replace when a policy line is cited; None without limit."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One draft with everything that a rule may ask of it."""
+
+    draft: Draft
+    triage: Triage
+    evidence: Evidence
+    rules: Rulebook
+
+    @cached_property
+    def text(self) -> Text:
+        """Body and subject as one text; positions below the body's length are the body's own."""
+        return whole_text(self.draft)
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """Every checkable thing with its state."""
+        return tuple(facts_of(self.text, self.draft.language, self.evidence))
+
+    @cached_property
+    def phrases(self) -> tuple[Phrases, ...]:
+        """The languages in which this draft is read."""
+        return self.rules.phrases.reading(self.draft.language, (w.folded for w in self.text.words))
+
+    @cached_property
+    def commitments(self) -> tuple[Commitment, ...]:
+        """What the draft promises."""
+        return promised(self.text, self.facts, self.phrases, self.evidence.now.date())
+
+    def facts_in(self, start: int, end: int) -> tuple[Fact, ...]:
+        """Facts that begin inside [start, end)."""
+        return tuple(f for f in self.facts if start <= f.start < end)
+
+    def harmless(self, m: re.Match[str], p: Phrases, *, from_start: bool = True) -> bool:
+        """Whether a match is denied, only told back, or in a clause that is not yet so."""
+        folded, sentence = self.text.folded, self.text.sentence(m.start())
+        begin, _ = clause(folded, sentence, m.start())
+        if p.negations.search(folded, begin, m.end()):
+            return True
+        if from_start and _opens(p.subordinate, folded, begin, m.start()):
+            return True
+        return told(folded, sentence, m.start(), p)
+
+    def finding(self, rule: str, message: str, start: int = 0, end: int = 0, *, hard: bool = True) -> Finding:
+        """A finding; one in the subject has the empty span."""
+        if start >= len(self.draft.body):
+            start = end = 0
+        return Finding(rule, hard, message, start, min(end, len(self.draft.body)))
+
+    def quote(self, start: int, end: int) -> str:
+        """The words at a place, short enough for a message."""
+        words = " ".join(self.text.raw[start:end].split())
+        return f"“{words[:_QUOTE]}…”" if len(words) > _QUOTE else f"“{words}”"
+
+
+_QUOTE: Final = 90
+
+
+def _opens(pattern: Pattern, folded: str, begin: int, at: int) -> bool:
+    """Whether a word of `pattern` opens the clause, or stands right before position `at`."""
+    return any(
+        folded[begin : m.start()].count(" ") <= _LEAD or at - m.end() <= _NEAR for m in pattern.finditer(folded, begin, at)
+    )
+
+
+_LEAD: Final = 2
+_NEAR: Final = 8

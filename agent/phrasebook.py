@@ -1,0 +1,209 @@
+"""What the guard reads a draft for: `guard.yaml` as a model, and its patterns compiled once for each language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.errors import BrokenFile
+from agent.facts.text import fold
+from agent.yamlfile import read_yaml
+
+ByLanguage: TypeAlias = Mapping[str, tuple[str, ...]]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Never(_File):
+    """One thing that a draft never says."""
+
+    says: str
+    """The finding's sentence after "The draft ..."."""
+    any: ByLanguage
+    unless: ByLanguage = Field(default_factory=dict[str, tuple[str, ...]])
+    """What makes the same words harmless in their sentence."""
+    negatable: bool = True
+    """Whether a "not" before the words makes them harmless."""
+    issue_types: tuple[str, ...] = ()
+    """Read only for these issue types; empty reads it for all."""
+
+
+class Required(_File):
+    """What shows that a required content item is there."""
+
+    any: ByLanguage = Field(default_factory=dict[str, tuple[str, ...]])
+    fact: str = ""
+    """Facts that show it, with `or` between: order, item, contact, case, slot, or kinds of the ledger."""
+    hard: bool = False
+
+
+class GuardFile(_File):
+    """The file `guard.yaml`."""
+
+    stopwords: Mapping[str, str]
+    negations: ByLanguage
+    restated: ByLanguage
+    open: ByLanguage
+    conditions: ByLanguage
+    subordinate: ByLanguage
+    remedies: Mapping[str, ByLanguage]
+    gives: ByLanguage
+    commits: ByLanguage
+    duties: Mapping[str, ByLanguage]
+    actions: Mapping[str, ByLanguage]
+    did: ByLanguage
+    never: Mapping[str, Never]
+    instructions: ByLanguage
+    parcel_states: Mapping[str, ByLanguage]
+    policy_words: ByLanguage
+    record_words: ByLanguage
+    required: Mapping[str, Required]
+
+
+Pattern: TypeAlias = re.Pattern[str]
+_NOTHING: Final = re.compile(r"(?!)")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """The patterns of one language, each one expression over folded text."""
+
+    stopwords: frozenset[str]
+    negations: Pattern
+    restated: Pattern
+    open: Pattern
+    conditions: Pattern
+    subordinate: Pattern
+    remedy: Pattern
+    remedies: Mapping[str, Pattern]
+    gives: Pattern
+    commits: Pattern
+    duties: Mapping[str, Pattern]
+    deeds: Pattern
+    """Sentences that claim a deed; the named group that matched is the action."""
+    never: Mapping[str, Pattern]
+    unless: Mapping[str, Pattern]
+    instructions: Pattern
+    parcel_states: Mapping[str, Pattern]
+    policy_words: Pattern
+    record_words: Pattern
+    required: Mapping[str, Pattern]
+
+
+@dataclass(frozen=True, eq=False)
+class Phrasebook:
+    """Every language that the guard can read."""
+
+    file: GuardFile
+    languages: Mapping[str, Phrases]
+    by_stopword: Mapping[str, str]
+    """Everyday word -> the one language that has it."""
+
+    def reading(self, language: str, words: Iterable[str]) -> tuple[Phrases, ...]:
+        """The phrases to read a draft with: its own language's and those that its words show."""
+        count: dict[str, int] = {}
+        for word in words:
+            if code := self.by_stopword.get(word):
+                count[code] = count.get(code, 0) + 1
+        codes = dict.fromkeys([language, *(c for c, n in count.items() if n >= _SHOWN)])
+        return tuple(self.languages[c] for c in codes if c in self.languages)
+
+
+_SHOWN: Final = 2
+"""So many of a language's own everyday words make the guard read the draft in that language too."""
+
+
+def load_phrasebook(path: Path) -> Phrasebook:
+    """The phrasebook in `path`.
+
+    Raises:
+        BrokenFile: the file is missing, malformed, or holds a pattern that is no regular expression.
+
+    """
+    file = read_yaml(path, GuardFile)
+    languages = {code: _compile(file, code, path) for code in file.stopwords}
+    owners: dict[str, tuple[str, ...]] = {}
+    for code, words in file.stopwords.items():
+        for word in fold(words).split():
+            owners[word] = (*owners.get(word, ()), code)
+    return Phrasebook(file, languages, {w: codes[0] for w, codes in owners.items() if len(codes) == 1})
+
+
+def _compile(file: GuardFile, code: str, path: Path) -> Phrases:
+    remedy = "|".join(p for by in file.remedies.values() for p in by.get(code, ()))
+
+    def one(by: ByLanguage, name: str) -> Pattern:
+        return _pattern(by.get(code, ()), {"remedy": remedy}, path, name)
+
+    did = "|".join(f"(?P<{name}>{'|'.join(by[code])})" for name, by in file.actions.items() if code in by)
+    return Phrases(
+        stopwords=frozenset(fold(file.stopwords[code]).split()),
+        negations=one(file.negations, "negations"),
+        restated=one(file.restated, "restated"),
+        open=one(file.open, "open"),
+        conditions=one(file.conditions, "conditions"),
+        subordinate=one(file.subordinate, "subordinate"),
+        remedy=_pattern([remedy] if remedy else [], {}, path, "remedies"),
+        remedies={name: one(by, name) for name, by in file.remedies.items()},
+        gives=one(file.gives, "gives"),
+        commits=one(file.commits, "commits"),
+        duties={name: one(by, name) for name, by in file.duties.items()},
+        deeds=_pattern([f"(?:{'|'.join(file.did.get(code, ()))}) (?:{did})"] if did else [], {}, path, "did"),
+        never={name: one(rule.any, name) for name, rule in file.never.items()},
+        unless={name: one(rule.unless, name) for name, rule in file.never.items() if rule.unless},
+        instructions=one(file.instructions, "instructions"),
+        parcel_states={name: one(by, name) for name, by in file.parcel_states.items()},
+        policy_words=one(file.policy_words, "policy_words"),
+        record_words=one(file.record_words, "record_words"),
+        required={name: one(item.any, name) for name, item in file.required.items() if code in item.any},
+    )
+
+
+def _pattern(patterns: Iterable[str], fill: Mapping[str, str], path: Path, name: str) -> Pattern:
+    """One expression out of alternatives; each begins at a word and ends at one unless it says otherwise."""
+    sources = [_expand(p, fill) for p in patterns]
+    if not sources:
+        return _NOTHING
+    try:
+        return re.compile(rf"(?<!\w)(?:{'|'.join(sources)})(?!\w)")
+    except re.error as e:
+        line = next((n for n, row in enumerate(path.read_text("utf-8").splitlines(), 1) if f"{name}:" in row), 0)
+        raise BrokenFile(path, line, f"a pattern of `{name}`: {e}", "correct the expression") from None
+
+
+_ACCENTED: Final = re.compile(r"[^\x00-\x7f]")
+_CLASS: Final = re.compile(r"\[(?:\\.|[^\]\\])*\]")
+
+
+def _expand(pattern: str, fill: Mapping[str, str]) -> str:
+    """The expression behind a pattern of the file: blanks, gaps and placeholders filled in, accents folded away."""
+    for name, text in fill.items():
+        pattern = pattern.replace(f"{{{name}}}", f"(?:{text})")
+    pattern = pattern.replace(r"\S+", "[^ .!?;]+")
+    pattern = _ACCENTED.sub(lambda m: fold(m[0]), pattern)
+    pattern = pattern.replace("~ ", r"(?: [^ .!?;]+){0,5}? ").replace("~", r"(?:[^ .!?;]+ ){0,5}?")
+    return "".join(_blanks(pattern))
+
+
+def _blanks(pattern: str) -> Iterator[str]:
+    """Blanks outside character classes stand for any run of blanks."""
+    at = 0
+    for m in _CLASS.finditer(pattern):
+        yield _BLANK.sub(_blank, pattern[at : m.start()])
+        yield m[0]
+        at = m.end()
+    yield _BLANK.sub(_blank, pattern[at:])
+
+
+_BLANK: Final = re.compile(r" ([?*+]?)")
+
+
+def _blank(m: re.Match[str]) -> str:
+    return " *" if m[1] in {"?", "*"} and m[1] else " +"

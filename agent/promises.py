@@ -1,0 +1,234 @@
+"""What a text promises: remedies that it gives and days or sums that it commits the store to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final, Protocol
+
+from agent.facts.scan import scan
+from agent.facts.text import Text
+from agent.money import Money
+from agent.phrasebook import Pattern, Phrasebook, Phrases
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """One thing that a text commits the store to: characters [start, end) of the sentence that does."""
+
+    action: str
+    """A remedy (`refund`, `credit`, `replacement`, ...), a duty (`update`, `call`, `delivery`, `check`) or `other`."""
+    text: str
+    start: int
+    end: int
+    amount: Money | None = None
+    due: date | None = None
+    within: str = ""
+    """A period such as `5 business_day`, when no day is named."""
+    remedy: bool = False
+
+
+class Thing(Protocol):
+    """A checkable thing of the text, found or already judged."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+def commitments(text: str, language: str, book: Phrasebook, now: datetime) -> tuple[Commitment, ...]:
+    """What `text` promises, in reading order; wishes told back, negations and open questions are none."""
+    whole = Text(text)
+    things = scan(whole, now.date(), language)
+    return promised(whole, things, book.reading(language, (w.folded for w in whole.words)), now.date())
+
+
+def promised(text: Text, things: Sequence[Thing], phrases: Iterable[Phrases], today: date) -> tuple[Commitment, ...]:
+    """The commitments of a text whose checkable things are known."""
+    found: dict[tuple[int, str], Commitment] = {}
+    for p in phrases:
+        for c in (*_remedies(text, things, p, today), *_duties(text, things, p, today)):
+            found.setdefault((c.start, c.action), c)
+    return tuple(sorted(found.values(), key=lambda c: c.start))
+
+
+# --- remedies -------------------------------------------------------------------------------------------------------
+
+
+def _remedies(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Iterator[Commitment]:
+    folded = text.folded
+    given = [m.span() for m in p.gives.finditer(folded)]
+    for m in p.remedy.finditer(folded):
+        sentence = text.sentence(m.start())
+        direct = next((g for g in given if g[0] <= m.start() < g[1] or m.start() <= g[0] < m.end()), None)
+        if gives(folded, sentence, m.span(), direct, p):
+            action = next((name for name, r in p.remedies.items() if r.search(folded, m.start(), m.end())), "refund")
+            yield _commitment(action, text, sentence, things, today, remedy=True)
+    for start, end in given:
+        if p.remedy.search(folded, start, end) is None:
+            sentence = text.sentence(start)
+            if gives(folded, sentence, (start, end), (start, end), p):
+                yield _commitment("refund", text, sentence, things, today, remedy=True)
+
+
+def gives(
+    folded: str, sentence: tuple[int, int], remedy: tuple[int, int], direct: tuple[int, int] | None, p: Phrases
+) -> bool:
+    """Whether a sentence that names a remedy gives it, rather than denying it, leaving it open or telling a wish."""
+    start = min(direct[0], remedy[0]) if direct else remedy[0]
+    begin, end = clause(folded, sentence, start)[0], clause(folded, sentence, remedy[1] - 1)[1]
+    if direct and told(folded, sentence, direct[0], p):
+        return False
+    if p.negations.search(folded, begin, min(end, remedy[1] + _NOT_AFTER)):
+        return False
+    if direct:
+        return True
+    before = clause(folded, sentence, max(sentence[0], begin - 2))[0]
+    if _SUBCLAUSE.match(folded, begin):
+        before = sentence[0]
+    joined = folded[before:begin].rstrip().endswith(_JOINTS)
+    if joined and p.negations.search(folded, before, begin):
+        return False
+    return not (p.restated.search(folded, before, end) or p.open.search(folded, before, end))
+
+
+_SUBCLAUSE: Final = re.compile(r" *(?:that|dass|que|che|dat)\b")
+_JOINTS: Final = (" and", " or", " und", " oder", " et", " y", " e", " en")
+_NOT_AFTER: Final = 40
+"""How far behind a remedy a "not" still denies it."""
+_CLAUSE: Final = re.compile(r"[,;:()]| - |(?<= )(?:and|but|und|aber|sondern|so|et|mais|y|pero|ma|maar|mas)(?= )")
+_SAYS_THAT: Final = re.compile(
+    r'(?:[ ,:"]*(?:(?:telling|letting|writing|saying|to say|informing|us|me|to|know|hinweis|nachricht|mitteilung)[ ,]*){0,3}'
+    r"(?:what|whether|ob|if|when|wann|how|wie|why|warum|se|si|[^;:.]*\b(?:that(?!'s| is | means | way )|dass|que|che|dat))\b[^,;:.]{0,40})$"
+)
+_TOLD: Final = re.compile(r"(?:told|promised|expected|hoped|hope|expect|versprochen|zugesagt|gehofft)$")
+_AS: Final = re.compile(r"(?:as|like|since|because|wie|weil|da|comme|como|come|zoals) $")
+
+
+def clause(folded: str, sentence: tuple[int, int], at: int) -> tuple[int, int]:
+    """The clause of a sentence that holds position `at`."""
+    start, end = sentence
+    for m in _CLAUSE.finditer(folded, *sentence):
+        if m.end() <= at:
+            start = m.end()
+        elif m.start() > at:
+            end = m.start()
+            break
+    return start, end
+
+
+def told(folded: str, sentence: tuple[int, int], at: int, p: Phrases) -> bool:
+    """Whether what begins at `at` is only what the customer says, hopes or was told."""
+    for m in p.restated.finditer(folded, sentence[0], at):
+        between = folded[m.end() : at]
+        reported = _SAYS_THAT.match(between) or (
+            _TOLD.search(m[0]) and len(between) < _TOLD_REACH and "," not in between
+        )
+        if reported and not _AS.search(folded, max(0, m.start() - 9), m.start()):
+            return True
+    return False
+
+
+_TOLD_REACH: Final = 25
+
+
+# --- duties ---------------------------------------------------------------------------------------------------------
+
+_WITHIN: Final = re.compile(
+    r"(?:within|in|in the next|over the next|after|under|less than|innerhalb|innerhalb von|innerhalb der nachsten|binnen|nach|sous|dans|en|dentro de|"
+    r"entro|tra|em|over|in den nachsten|in weniger als|spatestens nach)(?: the| next| about| around| etwa| ca\.?| a| an| the next)* ?$"
+)
+
+
+def _duties(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Iterator[Commitment]:
+    """Sentences that commit the store and name a day to come, a period or a sum."""
+    folded, seen = text.folded, set[tuple[int, int]]()
+    for m in p.commits.finditer(folded):
+        sentence = text.sentence(m.start())
+        if sentence in seen or p.remedy.search(folded, m.start(), m.end()):
+            continue
+        begin, end = clause(folded, sentence, m.start())
+        if p.negations.search(folded, begin, end) or told(folded, sentence, m.start(), p):
+            continue
+        near = [t for t in things if sentence[0] <= t.start < sentence[1] and not _wished(folded, sentence, t.start, p)]
+        bound = [t for t in near if t.kind == "amount" or _to_come(t, folded, today)]
+        if bound:
+            seen.add(sentence)
+            action = next((name for name, d in p.duties.items() if d.search(folded, *sentence)), "other")
+            yield _commitment(action, text, sentence, bound, today, remedy=False)
+
+
+def _wished(folded: str, sentence: tuple[int, int], at: int, p: Phrases) -> bool:
+    """Whether a thing stands in a clause that tells the customer's own words."""
+    return p.restated.search(folded, clause(folded, sentence, at)[0], at) is not None
+
+
+def _to_come(t: Thing, folded: str, today: date) -> bool:
+    """Whether a thing is a day or hour to come, or a period counted from now."""
+    if t.kind == "date":
+        day = t.value[:10]
+        return not re.fullmatch(r"\d{4}-\d\d-\d\d", day) or day >= today.isoformat()
+    return t.kind == "time" or (t.kind == "duration" and bool(_WITHIN.search(folded, max(0, t.start - 30), t.start)))
+
+
+def _commitment(
+    action: str, text: Text, sentence: tuple[int, int], things: Sequence[Thing], today: date, *, remedy: bool
+) -> Commitment:
+    inside = [t for t in things if sentence[0] <= t.start < sentence[1]]
+    amount = next((t.value for t in inside if t.kind == "amount"), "")
+    number, _, currency = amount.partition(" ")
+    days = [t.value[:10] for t in inside if t.kind == "date" and re.fullmatch(r"\d{4}-\d\d-\d\d", t.value[:10])]
+    due = next((date.fromisoformat(d) for d in days if d >= today.isoformat()), None)
+    return Commitment(
+        action=action,
+        text=text.raw[sentence[0] : sentence[1]].strip(),
+        start=sentence[0],
+        end=sentence[1],
+        amount=Money(Decimal(number), currency) if number else None,
+        due=due,
+        within=next((t.value for t in inside if t.kind == "duration"), "") if due is None else "",
+        remedy=remedy,
+    )
+
+
+def backed_by_policy(text: Text, c: Commitment, lines: Iterable[tuple[str, str]], p: Phrases, least: int = 3) -> str:
+    """Id of the policy line that a sentence tells: it names the same remedy, keeps the line's condition and shares its words."""
+    folded = text.folded[c.start : c.end]
+    said = _stems(folded, p)
+    for name, line in lines:
+        stems = _stems(line, p)
+        remedy = p.remedies.get(c.action)
+        if remedy is not None and not remedy.search(line):
+            continue
+        shared = said & stems
+        if len(shared) < least or len(shared) < 0.34 * len(said):
+            continue
+        if p.conditions.search(line) and not _same_condition(folded, stems, p.conditions, p):
+            continue
+        return name
+    return ""
+
+
+def _same_condition(folded: str, stems: frozenset[str], conditions: Pattern, p: Phrases) -> bool:
+    """Whether a sentence sets a condition in words of the policy line."""
+    for m in conditions.finditer(folded):
+        stop = _CLAUSE.search(folded, m.end())
+        if stems & _stems(folded[m.end() : stop.start() if stop else len(folded)], p):
+            return True
+    return False
+
+
+_STEM: Final = re.compile(r"[^\W\d_]{4,}")
+
+
+def _stems(folded: str, p: Phrases) -> frozenset[str]:
+    """The first five letters of the words that carry meaning."""
+    return frozenset(w[:5] for w in _STEM.findall(folded) if w not in p.stopwords)

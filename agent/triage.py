@@ -1,0 +1,179 @@
+"""Decides issue type, severity and routing: rules of the pack first, the classifier second.
+
+A rule sets a floor that no engine may go below. Between floor and S1 the classifier decides by least expected cost, where
+judging too low costs more than judging too high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.case import Criterion, Guess, Triage
+from agent.pack import Condition, CriterionRule, Pack
+from agent.understand import Understanding
+
+_COST = ((0.0, 1.0, 2.0, 3.0), (1.0, 0.0, 1.0, 1.3), (1.0, 1.0, 0.0, 1.0), (1.0, 1.0, 1.0, 0.0))
+"""Cost of giving severity j when i is true, most severe first: a critical case must not be taken for a medium one."""
+_DOUBT = 0.15
+"""A rule of words needs this probability of the classifier for its severity or worse, twice that for the most severe:
+the same words are said in irony and of what might have happened."""
+_UNSURE = 0.35
+"""Below this probability of the issue type a person decides."""
+_LEAD = 0.15
+"""Probability of human lead, or of an issue type that a person leads, from which a person leads: a miss is dearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the embedded classifier says before rules."""
+
+    issue_type: Mapping[str, float]
+    severity: Mapping[str, float]
+    human_lead: float
+
+    def best_type(self) -> Guess:
+        """The likeliest issue type."""
+        value = max(self.issue_type, key=lambda k: self.issue_type[k])
+        return Guess(value, self.issue_type[value])
+
+
+def holds(rule: Condition, seen: Understanding, issue_type: str) -> str | None:
+    """The words or figure that show that `rule` holds, "" when it holds without any, None when it does not hold."""
+    if any(name in seen.conditions for name in rule.none):
+        return None
+    if rule.all and all(name in seen.conditions for name in rule.all):
+        return seen.signals[rule.all[0]].quote if rule.all[0] in seen.signals else ""
+    for name in rule.any:
+        if name in seen.conditions:
+            return seen.signals[name].quote if name in seen.signals else ""
+    if issue_type in rule.types:
+        return ""
+    if rule.deadline_within_h is not None and seen.deadline_h is not None and seen.deadline_h <= rule.deadline_within_h:
+        return f"{seen.deadline_h:.0f} hours left"
+    if rule.contacts_at_least is not None and seen.contacts >= rule.contacts_at_least:
+        return f"contact {seen.contacts}"
+    if rule.value_over and "high_value" in seen.conditions and seen.value is not None:
+        return f"{seen.value.amount} {seen.value.currency}".strip()
+    return None
+
+
+def criteria(pack: Pack, seen: Understanding, issue_type: str, severity: Mapping[str, float]) -> tuple[Criterion, ...]:
+    """Rows of the severity table that hold, most severe first."""
+    found: list[Criterion] = []
+    for rule in pack.criteria:
+        quote = holds(rule, seen, issue_type)
+        if quote is not None and _credible(pack, rule, severity):
+            found.append(Criterion(rule.id, rule.severity, rule.reason, quote))
+    return tuple(sorted(found, key=lambda c: pack.severity_order.index(c.severity)))
+
+
+def _credible(pack: Pack, rule: CriterionRule, severity: Mapping[str, float]) -> bool:
+    """A rule of words needs a trace of agreement; a rule of dates, counts or amounts does not."""
+    if not (rule.any or rule.all):
+        return True
+    worse = pack.severity_order[: pack.severity_order.index(rule.severity) + 1]
+    needed = 2 * _DOUBT if len(worse) == 1 else _DOUBT
+    return sum(severity.get(s, 0.0) for s in worse) >= needed
+
+
+def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
+    """The whole triage of a case by the embedded engine."""
+    guess = prior.best_type()
+    held = criteria(pack, seen, guess.value, prior.severity)
+    floors = {rule.id for rule in pack.criteria if rule.floor}
+    floor = next((c.severity for c in held if c.id in floors), "")
+    learned = cheapest(pack, prior.severity)
+    severity = pack.more_severe(learned, floor)
+    lead, lead_reason = human_lead(pack, seen, guess.value, prior)
+    flagged = flags(pack, seen, guess.value)
+    kind = pack.issue_types[guess.value]
+    team_sure = sum(p for t, p in prior.issue_type.items() if pack.issue_types[t].primary_team == kind.primary_team)
+    unsure = guess.confidence < _UNSURE
+    severity_sure = sum(prior.severity.get(s, 0.0) for s in ([severity] if severity == learned else pack.severity_order[: pack.severity_order.index(severity) + 1]))  # fmt: skip
+    return Triage(
+        issue_type=guess.value,
+        severity=severity,
+        severity_reason=reason(severity, held, seen, learned),
+        severity_floor=floor,
+        criteria=held,
+        primary_team=kind.primary_team,
+        collaborators=collaborators(pack, seen, guess.value, flagged),
+        route_reason=f"{kind.title}: {kind.about}",
+        flags=flagged,
+        human_lead=lead,
+        human_lead_reason=lead_reason,
+        language=seen.language.code,
+        confidence={
+            "issue_type": round(guess.confidence, 3),
+            "severity": round(min(1.0, max(severity_sure, 0.5 if floor == severity else 0.0)), 3),
+            "route": round(team_sure, 3),
+        },
+        needs_human=unsure or not seen.language.supported,
+        needs_human_reason=(
+            f"the language `{seen.language.code}` is not supported"
+            if not seen.language.supported
+            else f"the issue type is uncertain ({guess.confidence:.0%} {kind.title.lower()})"
+            if unsure
+            else ""
+        ),
+    )
+
+
+def cheapest(pack: Pack, severity: Mapping[str, float]) -> str:
+    """The severity with the least expected cost."""
+    order = pack.severity_order
+
+    def cost(given: int) -> float:
+        return sum(severity.get(true, 0.0) * _price(len(order), i, given) for i, true in enumerate(order))
+
+    return order[min(range(len(order)), key=cost)]
+
+
+def _price(levels: int, true: int, given: int) -> float:
+    if levels == len(_COST):
+        return _COST[true][given]
+    return 4.0 * (given - true) if given > true else float(true - given)
+
+
+def reason(severity: str, held: Sequence[Criterion], seen: Understanding, learned: str) -> str:
+    """Why this severity, in one sentence with the words that show it."""
+    named = [c for c in held if c.severity == severity]
+    if named:
+        return "; ".join(f"{c.reason} ({c.quote})" if c.quote else c.reason for c in named[:3])
+    shown = [seen.signals[n].quote for n in ("no_loss", "question", "workaround") if n in seen.signals]
+    if shown and severity in {learned}:
+        return f"no criterion of a higher severity holds; reads like past {severity} cases (“{shown[0][:80]}”)"
+    return f"no named criterion holds; reads like past {severity} cases"
+
+
+def flags(pack: Pack, seen: Understanding, issue_type: str) -> tuple[str, ...]:
+    """Flags of the pack whose conditions hold."""
+    return tuple(name for name, rule in pack.flags.items() if holds(rule, seen, issue_type) is not None)
+
+
+def human_lead(pack: Pack, seen: Understanding, issue_type: str, prior: Prior) -> tuple[bool, str]:
+    """Whether a person leads, with the reason."""
+    for rule in pack.human_lead:
+        typed = not rule.types or issue_type in rule.types
+        shown = not rule.any or any(name in seen.conditions for name in rule.any)
+        if typed and shown:
+            return True, rule.reason
+    led = sum(p for name, p in prior.issue_type.items() if pack.issue_types[name].human_lead)
+    if max(prior.human_lead, led) >= _LEAD:
+        return True, "it reads like past cases that a person led"
+    return False, ""
+
+
+def collaborators(pack: Pack, seen: Understanding, issue_type: str, flagged: Sequence[str]) -> tuple[str, ...]:
+    """Teams pulled in beside the primary one."""
+    kind = pack.issue_types[issue_type]
+    teams = [*kind.collaborators]
+    teams += [t for t, when in kind.collaborators_when.items() if any(c in seen.conditions for c in when)]
+    teams += [pack.flag_teams[f] for f in flagged if f in pack.flag_teams]
+    return tuple(t for t in dict.fromkeys(teams) if t != kind.primary_team)
+
+
+def tone(pack: Pack, seen: Understanding, issue_type: str) -> str:
+    """The customer's tone, `plain` when nothing stands out."""
+    return next((name for name, rule in pack.tone.items() if holds(rule, seen, issue_type) is not None), "plain")

@@ -1,0 +1,166 @@
+"""Reads a case once: own words, language, entities, signals, computed conditions and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from agent import entities as find
+from agent.case import Entities, Escalation, Message, Signal, Span
+from agent.classifier import Sense
+from agent.language import Detected, detect
+from agent.money import Money
+from agent.pack import Pack
+from agent.sentences import sentences
+from agent.signals import Signals
+from agent.strip import segments
+from retrieval.precedent import Encoder
+
+_MOST_SENTENCES = 12
+"""Sentences that are encoded apart; the rest still counts in the whole message."""
+_MOST_CHARS = 4000
+"""Characters of own words that are judged, newest message first; the encoder reads far fewer."""
+_END_OF_DAY = time(17)
+"""A date without a time binds at the end of the working day."""
+_ZERO_REGION = "GB"
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """All that code can say of a case before anything is decided."""
+
+    own: tuple[str, ...]
+    """Each message with all but the writer's own words blanked out; offsets are those of the message."""
+    language: Detected
+    entities: Entities
+    signals: dict[str, Signal]
+    conditions: frozenset[str]
+    """Names of signals and computed conditions that hold."""
+    contacts: int
+    """Contacts on this problem, this one included, as far as known."""
+    deadline_h: float | None
+    """Hours to the nearest binding date."""
+    value: Money | None
+    """Order value, or the largest amount that the text names."""
+    spans: tuple[Span, ...]
+    """Sentences in the order of `sense.english[1:]`."""
+    sense: Sense
+
+
+class Reader:
+    """Understands cases of one store."""
+
+    def __init__(self, pack: Pack, signals: Signals, english: Encoder, multilingual: Encoder) -> None:
+        self.pack, self.signals = pack, signals
+        self._english, self._multilingual = english, multilingual
+        self._products = tuple((p.sku, p.name) for p in pack.products)
+        style = pack.store.order_id_format.split(" ")[0]
+        self._style = style if "#" in style else ""
+
+    def read(self, case: Escalation, now: datetime) -> Understanding:
+        """One case; the whole message and its sentences are encoded together, once."""
+        own, spans, said = self._own_words(case.messages)
+        language = detect(said, case.language_hint)
+        found = find.extract(
+            case.messages,
+            store_products=self._products,
+            order_id_format=self._style,
+            default_region=_ZERO_REGION,
+            language=language.code,
+            customer=case.customer,
+            store_names=(self.pack.store.name,),
+        )
+        signals = {s.name: s for s in self.signals.find(own)}
+        value = self._value(case, found)
+        deadline_h = self._deadline(case, found, signals, now)
+        conditions = set(signals)
+        if self._is_high(value):
+            conditions.add("high_value")
+        if deadline_h is not None:
+            conditions.add("deadline")
+        if any(m.hidden.strip() for m in case.messages):
+            conditions.add("hidden_text")
+        texts = [said, *(case.messages[s.message].text[s.start : s.end] for s in spans)]
+        if len(texts) == 2:
+            texts = texts[:1]
+        sense = Sense(said, language.code, self._english.encode(texts), self._multilingual.encode(texts), frozenset(conditions))
+        return Understanding(
+            own, language, found, signals, frozenset(conditions), self._contacts(case, signals), deadline_h, value, spans, sense
+        )
+
+    @staticmethod
+    def _own_words(messages: Sequence[Message]) -> tuple[tuple[str, ...], tuple[Span, ...], str]:
+        own: list[str] = []
+        spans: list[Span] = []
+        said: list[str] = []
+        left = _MOST_CHARS
+        for number in range(len(messages) - 1, -1, -1):
+            text, blank = messages[number].text, " " * len(messages[number].text)
+            inbound = messages[number].author != "staff" or len(messages) == 1
+            here: list[Span] = []
+            if inbound and left > 0:
+                for part in segments(text):
+                    if part.kind == "body":
+                        blank = blank[: part.start] + text[part.start : part.end] + blank[part.end :]
+                        here += [Span(number, s, e) for s, e in sentences(text, part.start, part.end)]
+                if not here:
+                    blank = text
+                    here = [Span(number, s, e) for s, e in sentences(text)]
+            words = "\n".join(text[s.start : s.end] for s in here)[:left]
+            left -= len(words)
+            subject = messages[number].subject
+            said.append(f"{subject}\n{words}" if subject and inbound and number == 0 else words)
+            own.append(blank)
+            spans += reversed(here)
+        spans = spans[:_MOST_SENTENCES][::-1]
+        return tuple(reversed(own)), tuple(spans), "\n".join(w for w in reversed(said) if w)
+
+    def _value(self, case: Escalation, found: Entities) -> Money | None:
+        if case.context.order and case.context.order.total:
+            return case.context.order.total
+        if case.context.dispute and case.context.dispute.money:
+            return case.context.dispute.money
+        return max(found.amounts(), key=lambda m: m.amount, default=None)
+
+    def _is_high(self, value: Money | None) -> bool:
+        if value is None:
+            return False
+        store = self.pack.store
+        line = store.high_value.get(value.currency or store.default_currency)
+        return value.amount > (line if line is not None else max(store.high_value.values()))
+
+    def _deadline(self, case: Escalation, found: Entities, signals: dict[str, Signal], now: datetime) -> float | None:
+        binding = self.pack.binding
+        zone = ZoneInfo(self.pack.store.time_zone)
+        instants: list[datetime] = []
+        beside = any(name in signals for name in binding.signals)
+        for date in found.of("deadline"):
+            if beside or date.detail.lower() in binding.words:
+                instants.append(_instant(date.value, zone))
+        if case.context.dispute and case.context.dispute.evidence_due_by:
+            instants.append(case.context.dispute.evidence_due_by)
+        if any(name in signals for name in binding.today):
+            instants.append(now + timedelta(hours=8))
+        ahead = [hours for at in instants if (hours := (at - now).total_seconds() / 3600) > -24]
+        return max(0.0, min(ahead)) if ahead else None
+
+    @staticmethod
+    def _contacts(case: Escalation, signals: dict[str, Signal]) -> int:
+        told = 3 if "third_contact" in signals else 2 if "second_contact" in signals else 1
+        return max(told, case.earlier_contacts + 1)
+
+
+@lru_cache(maxsize=512)
+def _instant(iso: str, zone: ZoneInfo) -> datetime:
+    at = datetime.fromisoformat(iso)
+    if len(iso) == len("2026-01-01"):
+        at = datetime.combine(at.date(), _END_OF_DAY)
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def with_context(case: Escalation, **parts: object) -> Escalation:
+    """The same case with parts of its context replaced."""
+    return replace(case, context=replace(case.context, **parts))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,175 @@
+"""The web application: routes over a runtime, and what runs beside them in the same process."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import problems
+from api.errors import PartsError, StoreError
+from api.policy import declared
+from api.reading import MAX_BODY
+from api.routes import drafts, escalations, health, pages, sessions
+from api.store import audit
+from api.wiring import Runtime
+
+log = logging.getLogger(__name__)
+
+UPKEEP_S: Final = 60.0
+"""How often the index is checked when nothing changes."""
+LOOK_S: Final = 2.0
+"""How often new vectors are looked for."""
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""On every answer. Nothing here runs in a browser, so nothing may."""
+
+
+class UndeclaredRouteError(RuntimeError):
+    """A route does not say who may call it."""
+
+
+def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | None = None) -> FastAPI:
+    """The application of one desk.
+
+    Args:
+        runtime: the desk.
+        first_start: run once in a thread after the application is up, e.g. to load the sample store.
+
+    Raises:
+        UndeclaredRouteError: a route does not say who may call it.
+
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with running(runtime, first_start):
+            yield
+
+    app = FastAPI(
+        title="Escalation Desk",
+        version=health.desk_version(),
+        description="An escalation in, triage and a guarded draft out; a person decides.",
+        lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, max_body_size=MAX_BODY,
+    )  # fmt: skip
+    app.state.runtime = runtime
+    for module in (drafts, escalations, health, sessions, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    problems.install(app)
+    app.add_middleware(WithHeaders)
+    for route in api_routes(app):
+        if len(declared(route)) != 1:
+            raise UndeclaredRouteError(f"{route.path} must declare one policy (api/policy.py), not {len(declared(route))}.")
+    return app
+
+
+def api_routes(app: FastAPI) -> list[APIRoute]:
+    """The routes of `app` but for its static files."""
+    return [route for route in app.routes if isinstance(route, APIRoute)]
+
+
+@asynccontextmanager
+async def running(runtime: Runtime, first_start: Callable[[Runtime], None] | None = None) -> AsyncGenerator[None]:
+    """Loads the parts and works on jobs until the block ends; what was begun then is finished or put back."""
+    _anchor(runtime)
+    worker = runtime.worker() if runtime.settings.workers else None
+    async with AsyncExitStack() as stack:
+        tasks = [asyncio.create_task(_keep_up(runtime), name="upkeep")]
+        if first_start is not None:
+            tasks.append(asyncio.create_task(asyncio.to_thread(first_start, runtime), name="first start"))
+        stack.push_async_callback(_cancel, tasks)
+        if worker is not None:
+            work = asyncio.create_task(worker.run(), name="worker")
+            stack.push_async_callback(_finish, worker.stop, work)
+        try:
+            yield
+        finally:
+            runtime.stopping.set()
+            runtime.bell.ring()
+            runtime.parts.stop()
+    await asyncio.to_thread(_anchor, runtime)
+    runtime.close()
+
+
+async def _keep_up(runtime: Runtime) -> None:
+    """Reads new precedents soon after they got their vector, and checks the index now and then."""
+    try:
+        loaded = await asyncio.to_thread(runtime.parts.all)
+    except PartsError:
+        return  # logged where it failed; /readyz says so too
+    gc.collect()
+    gc.freeze()  # half a million objects that live as long as the process need not be looked at again
+    seen, checked = (-1, -1), 0.0
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            counts = await asyncio.to_thread(runtime.archive.counts, loaded.encoder.fingerprint)
+            if counts != seen:
+                await asyncio.to_thread(loaded.search.load)
+            if (counts != seen and not counts[1]) or loop.time() - checked > UPKEEP_S:
+                await asyncio.to_thread(loaded.search.maintain)
+                checked = loop.time()
+            seen = counts
+        except StoreError as error:
+            log.warning("the precedents could not be brought up to date: %s", error)
+        await asyncio.sleep(LOOK_S)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.error("%s: %s", type(result).__name__, result)
+
+
+async def _finish(stop: Callable[[], None], work: asyncio.Task[None]) -> None:
+    stop()
+    with suppress(asyncio.CancelledError):
+        await work
+
+
+def _anchor(runtime: Runtime) -> None:
+    """The head of the event log is written down outside the database, so that a cut-off end is seen."""
+    with runtime.store.read() as conn:
+        audit.anchor(conn, runtime.settings.home / "anchors.txt", runtime.clock.now())
+
+
+class WithHeaders:
+    """Adds the headers that every answer carries; plain ASGI, so that streams are not held up."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and its answer back."""
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, sent if scope["type"] == "http" else send)

@@ -1,0 +1,84 @@
+"""Whether the desk is up, whether it is ready, and what it counts."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from api.errors import StoreError
+from api.parts import READY
+from api.policy import Anyone, Desk, Reader
+from api.store import queue
+from api.wiring import Runtime
+
+router = APIRouter(tags=["health"])
+
+
+def desk_version() -> str:
+    """The version of this desk."""
+    try:
+        return version("escalation-desk")
+    except PackageNotFoundError:
+        return "0 (not installed)"
+
+
+@router.get("/healthz")
+def healthz(_: Annotated[None, Depends(Anyone("a supervisor has no key"))]) -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok", "version": desk_version()}
+
+
+@router.get("/readyz")
+def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no key"))]) -> Response:
+    """200 when drafts can be written, else 503; either way how each part stands."""
+    parts = {"store": _store(desk), **desk.parts.state}
+    loaded = desk.parts.loaded
+    ready = loaded is not None and parts["store"] == READY
+    if loaded is not None:
+        health = loaded.search.health
+        parts["precedents"] = READY if health.state == READY else f"{health.state}: {health.reason}".rstrip(": ")
+        counts = {"searchable": health.precedents, "waiting": health.waiting}
+    else:
+        counts = {}
+    if desk.texts.problem:
+        parts["texts"] = f"the last good version is in use: {desk.texts.problem}"
+    body: dict[str, Any] = {"ready": ready, "parts": parts, "precedents": counts}
+    return JSONResponse(body, 200 if ready else 503)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(desk: Desk, _who: Reader) -> str:
+    """Counts in the text format of Prometheus."""
+    with desk.store.read() as conn:
+        jobs = queue.counts(conn)
+    lines = ["# HELP desk_jobs Jobs by state.", "# TYPE desk_jobs gauge"]
+    lines += [f'desk_jobs{{state="{state}"}} {number}' for state, number in sorted(jobs.items())]
+    loaded = desk.parts.loaded
+    if loaded is not None:
+        health = loaded.search.health
+        lines += [
+            "# HELP desk_precedents Past cases by whether they can be found.",
+            "# TYPE desk_precedents gauge",
+            f'desk_precedents{{state="searchable"}} {health.precedents}',
+            f'desk_precedents{{state="waiting"}} {health.waiting}',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request, _: Annotated[None, Depends(Anyone("it describes the routes and holds no data"))]) -> dict[str, Any]:
+    """This API, described."""
+    described: dict[str, Any] = request.app.openapi()
+    return described
+
+
+def _store(desk: Runtime) -> str:
+    try:
+        with desk.store.read() as conn:
+            queue.counts(conn)
+    except StoreError as error:
+        return f"failed: {error}"
+    return READY

@@ -1,0 +1,110 @@
+"""Read models as the JSON of `/v1`, and the bodies that its routes take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.wire import MAX_TEXT_BYTES
+from api.views import CaseView, DraftView, EventView, Page, QueueRow
+
+Texts = Annotated[str, Field(max_length=MAX_TEXT_BYTES)]
+
+
+class Body(BaseModel):
+    """Base of the request bodies: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class RedraftBody(Body):
+    """A wish for another draft."""
+
+    hint: Annotated[str, Field(max_length=2000)] = ""
+    """What the new draft should do otherwise."""
+
+
+class SentBody(Body):
+    """A person sent this text to the customer."""
+
+    text: Texts
+    """The words that the customer got."""
+    draft_id: str | None = None
+    """The approved draft that it was, if any."""
+    sent_at: datetime | None = None
+    """When, RFC 3339; missing means now."""
+    status: str | None = None
+    """Where the case goes next, e.g. `waiting_customer`."""
+
+
+class StatusBody(Body):
+    """Where a person moves the case."""
+
+    status: str
+
+
+class ReviewBody(Body):
+    """A person's decision on a draft as it was read."""
+
+    decision: Literal["approve", "send_back", "discard"]
+    hint: Annotated[str, Field(max_length=2000)] = ""
+    """With `send_back`: what the new draft should do otherwise."""
+
+
+def instant(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, to the second, e.g. `2026-11-24T09:30:00Z`."""
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def row_json(row: QueueRow) -> dict[str, Any]:
+    """One line of the queue."""
+    return {name: instant(value) if isinstance(value, datetime) else value for name, value in asdict(row).items()}
+
+
+def page_json(page: Page) -> dict[str, Any]:
+    """One page of the queue; `next` is the cursor of the following one."""
+    return {"items": [row_json(row) for row in page.rows], "next": page.cursor}
+
+
+def draft_json(draft: DraftView) -> dict[str, Any]:
+    """A draft with the whole proposal around it; only what is known while it is pending."""
+    proposal: Mapping[str, Any] = draft.proposal or {}
+    return {
+        **proposal,
+        "draft_id": draft.id, "case_id": draft.case_id, "state": draft.state, "state_reason": draft.state_reason,
+        "hint": draft.hint, "created_at": instant(draft.created_at), "updated_at": instant(draft.updated_at),
+    }  # fmt: skip
+
+
+def event_json(event: EventView) -> dict[str, Any]:
+    """One entry of a case's log."""
+    return {"seq": event.seq, "at": instant(event.at), "kind": event.kind, "actor": event.actor, "data": event.data}
+
+
+def case_json(case: CaseView) -> dict[str, Any]:
+    """One case with everything on it."""
+    return {
+        **row_json(case.row),
+        "version": case.version,
+        "reopened": case.reopened,
+        "escalation": case.escalation,
+        "messages": [{**asdict(m), "at": instant(m.at)} for m in case.messages],
+        "draft": draft_json(case.draft) if case.draft else None,
+        "drafts": [{"id": id_, "state": state} for id_, state in case.drafts],
+        "events": [event_json(event) for event in case.events],
+    }
+
+
+def etag(draft: DraftView, case_version: int) -> str:
+    """Changes with every word of the draft and every event of its case."""
+    return f'"{draft.hash}.{case_version}"'
+
+
+def read_etag(tag: str) -> tuple[str, int] | None:
+    """Draft hash and case version of an ETag; None when it is not one of ours."""
+    digest, _, version = tag.strip().removeprefix("W/").strip('"').rpartition(".")
+    return (digest, int(version)) if version.isascii() and version.isdigit() and len(version) < 10 else None

@@ -1,0 +1,70 @@
+"""The sample store on a new home: its past escalations as precedents, its open cases in the queue."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import func, select
+
+from api import history
+from api.auth import Principal
+from api.store.tables import cases, precedents
+from api.wiring import Runtime
+
+log = logging.getLogger(__name__)
+
+HISTORY: Final = "history"
+OPEN_CASES: Final = "open_cases.jsonl"
+ADMIN: Final = "Admin"
+"""The first admin, whom the printed link signs in."""
+
+
+def first_admin(desk: Runtime) -> Principal:
+    """The admin that the desk makes for itself at its first start."""
+    return desk.doors.principal_named(ADMIN) or desk.doors.add_principal(None, ADMIN, "admin")
+
+
+def load_history(desk: Runtime, progress: Callable[[str, int, int], None] | None = None) -> int:
+    """The sample store's past escalations, if no past case is here yet; returns how many were added."""
+    folder = _folder(desk)
+    with desk.store.read() as conn:
+        known: int = conn.execute(select(func.count()).select_from(precedents)).scalar_one()
+    if folder is None or known:
+        return 0
+    who = first_admin(desk)
+    added = 0
+    for path in sorted((folder / HISTORY).glob("*.jsonl")):
+        said = (lambda done, of, name=path.name: progress(name, done, of)) if progress else None
+        added += history.bring_in(desk, who, path, progress=said).added
+        if desk.stopping.is_set():
+            break
+    return added
+
+
+def queue_open_cases(desk: Runtime) -> int:
+    """The sample store's open cases, if there is no case yet; returns how many were handed in."""
+    folder = _folder(desk)
+    with desk.store.read() as conn:
+        known: int = conn.execute(select(func.count()).select_from(cases)).scalar_one()
+    if folder is None or known or not (folder / OPEN_CASES).exists():
+        return 0
+    who = first_admin(desk)
+    rows = [json.loads(line) for line in (folder / OPEN_CASES).read_text(encoding="utf-8").splitlines() if line.strip()]
+    for row in rows:
+        desk.desk.receive(who, row)
+    return len(rows)
+
+
+def first_start(desk: Runtime) -> None:
+    """What a new home gets while the desk is already up: the cases first, because people wait for those."""
+    queued, added = queue_open_cases(desk), load_history(desk)
+    if queued or added:
+        log.info("sample store: %d open cases, %d past escalations", queued, added)
+
+
+def _folder(desk: Runtime) -> Path | None:
+    return desk.settings.store

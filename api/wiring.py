@@ -1,0 +1,196 @@
+"""The only composition root: settings become a desk whose parts know each other."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agent import intake
+from agent.ports import NoOrders, OrderBook
+from api import faultpoint
+from api.auth import Doors
+from api.bell import Bell
+from api.clock import Clock, SystemClock
+from api.desk import Desk, DraftWork
+from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
+from api.parts import READY, LazyEncoder, Loaded, Parts, Report
+from api.settings import Settings
+from api.store.engine import migrate, open_engine, read_secret
+from api.store.precedents import PrecedentArchive
+from api.store.queue import Job
+from api.store.unit import Store
+from api.texts import Texts, read_texts
+from api.views import Views
+from api.worker import Worker
+
+if TYPE_CHECKING:
+    from agent.pipeline import Deps
+    from retrieval.precedent import Encoder
+
+ORDERS = "orders.jsonl"
+"""The order book of a sample store, in its folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One desk, put together. Making it is quick; what takes seconds is in `parts` and loads when asked."""
+
+    settings: Settings
+    clock: Clock
+    texts: Texts
+    store: Store
+    desk: Desk
+    views: Views
+    doors: Doors
+    archive: PrecedentArchive
+    parts: Parts
+    drafter: Drafter
+    bell: Bell
+    """Rung after every change that this process makes."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when the process is about to end, so that open streams end too."""
+
+    def worker(self) -> Worker:
+        """A worker of this process; verbs of this process wake it."""
+        drafts = _TellingDrafts(self.desk, self.drafter, tell=self.bell.ring)
+        embeds = EmbedHandler(self.archive, LazyEncoder(self.parts), self.clock)
+        settings = self.settings
+        worker = Worker(
+            self.store, self.clock, registry(drafts, embeds), concurrency=max(1, settings.workers),
+            lease=timedelta(seconds=settings.lease), drain_s=settings.drain,
+        )  # fmt: skip
+
+        def on_work() -> None:
+            worker.wake()
+            self.bell.ring()
+
+        self.desk.on_work = on_work
+        return worker
+
+    def close(self) -> None:
+        """Leave index and database in order."""
+        if loaded := self.parts.loaded:
+            loaded.search.close()
+        self.store.engine.dispose()
+
+
+def build_runtime(
+    settings: Settings, *, clock: Clock | None = None, drafter: Drafter | None = None, parts: Parts | None = None,
+    sample: bool = True,
+) -> Runtime:  # fmt: skip
+    """The desk that `settings` describe, its database up to date.
+
+    Args:
+        settings: of this process.
+        clock: another one than the machine's.
+        drafter: another one than the agent's pipeline.
+        parts: others than encoders, classifier and index.
+        sample: whether the sample store's order book is used.
+
+    Raises:
+        BrokenFile: a file of the pack or a prompt is broken and no last good version exists.
+        StoreError: the database cannot be opened.
+
+    """
+    if settings.fault is not None:
+        faultpoint.arm(settings.fault, settings.fault_log)
+    clock = clock or SystemClock()
+    texts = read_texts(settings)
+    engine = open_engine(settings.database)
+    migrate(engine)
+    store = Store(engine, _secret(settings))
+    archive = PrecedentArchive(store)
+    parts = parts or Parts(
+        partial(_load_encoder, settings), partial(_load_rest, settings, texts, archive, _orders(settings, sample))
+    )
+    bell = Bell()
+    desk = Desk(store, clock)
+    desk.on_work = bell.ring
+    return Runtime(
+        settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, parts,
+        drafter or agent_drafter(parts, clock), bell,
+    )  # fmt: skip
+
+
+def agent_drafter(parts: Parts, clock: Clock) -> Drafter:
+    """Drafts with the agent's pipeline; waits until its parts are loaded."""
+
+    async def draft(work: DraftWork) -> Mapping[str, Any]:
+        loaded = parts.loaded or await asyncio.to_thread(parts.all)
+        return await propose(
+            work.escalation, loaded.deps, clock, case_id=work.case_id, hint=work.hint, earlier=work.earlier_contacts
+        )
+
+    return draft
+
+
+async def propose(
+    payload: Mapping[str, Any] | str | bytes, deps: Deps, clock: Clock, *, case_id: str, hint: str = "", earlier: int = 0
+) -> dict[str, Any]:
+    """One escalation in, the proposal as JSON out; nothing is stored.
+
+    Raises:
+        BadInput: the payload cannot become an escalation.
+
+    """
+    from agent import output, pipeline  # noqa: PLC0415 - the engine is heavy
+
+    now = clock.now()
+    case = replace(intake.parse(payload, now=now, case_id=case_id), earlier_contacts=earlier)
+    return output.as_json(await pipeline.propose(case, deps, now=now, hint=hint))
+
+
+@dataclass(frozen=True, slots=True)
+class _TellingDrafts(DraftHandler):
+    """Drafts, and says so to whoever waits for one in this process."""
+
+    tell: Callable[[], None] = lambda: None
+
+    def apply(self, job: Job, work: DraftWork, result: Mapping[str, Any]) -> None:
+        """Store the proposal, then tell."""
+        DraftHandler.apply(self, job, work, result)
+        self.tell()
+
+    def give_up(self, job: Job, error: str) -> None:
+        """Give the case to a human, then tell."""
+        DraftHandler.give_up(self, job, error)
+        self.tell()
+
+
+def _secret(settings: Settings) -> bytes:
+    given = settings.secret.get_secret_value()
+    return given.encode() if given else read_secret(settings.home)
+
+
+def _orders(settings: Settings, sample: bool) -> OrderBook:
+    if not sample or settings.store is None or not (settings.store / ORDERS).exists():
+        return NoOrders()
+    from api.orderbook import FileOrders  # noqa: PLC0415 - only with a book
+
+    return FileOrders(settings.store / ORDERS)
+
+
+def _load_encoder(settings: Settings) -> Encoder:
+    from retrieval.embed import SentenceEncoder  # noqa: PLC0415 - seconds of import
+
+    return SentenceEncoder(settings.embed_model, threads=settings.threads)
+
+
+def _load_rest(
+    settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, english: Encoder, report: Report
+) -> Loaded:
+    """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
+    from agent import learn  # noqa: PLC0415 - heavy, and only here
+    from agent.llm import Limits, build_model  # noqa: PLC0415
+    from agent.pipeline import Deps  # noqa: PLC0415
+    from agent.signals import Signals  # noqa: PLC0415
+    from agent.understand import Reader  # noqa: PLC0415
+    from retrieval.multilingual import MultilingualEncoder  # noqa: PLC0415
+    from retrieval.search import PrecedentSearch  # noqa: PLC0415
+
+    raise NotImplementedError

@@ -71,7 +71,7 @@ Pattern: TypeAlias = re.Pattern[str]
 _NOTHING: Final = re.compile(r"(?!)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Phrases:
     """The patterns of one language, each one expression over folded text."""
 
@@ -91,7 +91,8 @@ class Phrases:
     never: Mapping[str, Pattern]
     unless: Mapping[str, Pattern]
     instructions: Pattern
-    parcel_states: Mapping[str, Pattern]
+    parcel_states: Pattern
+    """The named group that matched is the state."""
     policy_words: Pattern
     record_words: Pattern
     required: Mapping[str, Pattern]
@@ -109,7 +110,7 @@ class Phrasebook:
     def reading(self, language: str, words: Iterable[str]) -> tuple[Phrases, ...]:
         """The phrases to read a draft with: its own language's and those that its words show."""
         count: dict[str, int] = {}
-        for word in words:
+        for word in set(words):
             if code := self.by_stopword.get(word):
                 count[code] = count.get(code, 0) + 1
         codes = dict.fromkeys([language, *(c for c, n in count.items() if n >= _SHOWN)])
@@ -117,7 +118,7 @@ class Phrasebook:
 
 
 _SHOWN: Final = 2
-"""So many of a language's own everyday words make the guard read the draft in that language too."""
+"""So many different everyday words of a language make the guard read the draft in that language too."""
 
 
 def load_phrasebook(path: Path) -> Phrasebook:
@@ -159,7 +160,9 @@ def _compile(file: GuardFile, code: str, path: Path) -> Phrases:
         never={name: one(rule.any, name) for name, rule in file.never.items()},
         unless={name: one(rule.unless, name) for name, rule in file.never.items() if rule.unless},
         instructions=one(file.instructions, "instructions"),
-        parcel_states={name: one(by, name) for name, by in file.parcel_states.items()},
+        parcel_states=_pattern(
+            [f"(?P<{name}>{'|'.join(by[code])})" for name, by in file.parcel_states.items() if code in by], {}, path, "parcel_states"
+        ),
         policy_words=one(file.policy_words, "policy_words"),
         record_words=one(file.record_words, "record_words"),
         required={name: one(item.any, name) for name, item in file.required.items() if code in item.any},

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Protocol
 
 from agent.facts.scan import scan
@@ -65,35 +66,41 @@ def promised(text: Text, things: Sequence[Thing], phrases: Iterable[Phrases], to
 
 def _remedies(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Iterator[Commitment]:
     folded = text.folded
-    given = [m.span() for m in p.gives.finditer(folded)]
-    for m in p.remedy.finditer(folded):
-        sentence = text.sentence(m.start())
-        direct = next((g for g in given if g[0] <= m.start() < g[1] or m.start() <= g[0] < m.end()), None)
-        if gives(folded, sentence, m.span(), direct, p):
-            action = next((name for name, r in p.remedies.items() if r.search(folded, m.start(), m.end())), "refund")
-            yield _commitment(action, text, sentence, things, today, remedy=True)
-    for start, end in given:
-        if p.remedy.search(folded, start, end) is None:
-            sentence = text.sentence(start)
-            if gives(folded, sentence, (start, end), (start, end), p):
-                yield _commitment("refund", text, sentence, things, today, remedy=True)
+    named = [m.span() for m in p.remedy.finditer(folded)]
+    given = list(_given(text, named, p))
+    for start, end in named:
+        direct = next((g for g in given if g[0] < end and start < g[1]), None)
+        if gives(text, (start, end), direct, p):
+            action = next((name for name, r in p.remedies.items() if r.search(folded, start, end)), "refund")
+            yield _commitment(action, text, text.sentence(start), things, today, remedy=True)
 
 
-def gives(
-    folded: str, sentence: tuple[int, int], remedy: tuple[int, int], direct: tuple[int, int] | None, p: Phrases
-) -> bool:
+def _given(text: Text, named: Sequence[tuple[int, int]], p: Phrases) -> Iterator[tuple[int, int]]:
+    """Where a remedy is given outright; looked for around the remedies only, over the end of a sentence that a line break makes."""
+    upto = 0
+    for start, end in named:
+        if start < upto:
+            continue
+        begin = max(upto, text.sentence(max(0, text.sentence(start)[0] - 2))[0])
+        upto = text.sentence(min(len(text.raw), text.sentence(end)[1] + 2))[1]
+        yield from (m.span() for m in p.gives.finditer(text.folded, begin, upto))
+
+
+def gives(text: Text, remedy: tuple[int, int], direct: tuple[int, int] | None, p: Phrases) -> bool:
     """Whether a sentence that names a remedy gives it, rather than denying it, leaving it open or telling a wish."""
+    folded = text.folded
     start = min(direct[0], remedy[0]) if direct else remedy[0]
-    begin, end = clause(folded, sentence, start)[0], clause(folded, sentence, remedy[1] - 1)[1]
-    if direct and told(folded, sentence, direct[0], p):
+    begin, end = text.clause(start)[0], text.clause(remedy[1] - 1)[1]
+    if direct and told(text, direct[0], p):
         return False
     if p.negations.search(folded, begin, min(end, remedy[1] + _NOT_AFTER)):
         return False
     if direct:
         return True
-    before = clause(folded, sentence, max(sentence[0], begin - 2))[0]
+    first = text.sentence(start)[0]
+    before = text.clause(max(first, begin - 2))[0]
     if _SUBCLAUSE.match(folded, begin):
-        before = sentence[0]
+        before = first
     joined = folded[before:begin].rstrip().endswith(_JOINTS)
     if joined and p.negations.search(folded, before, begin):
         return False
@@ -104,7 +111,6 @@ _SUBCLAUSE: Final = re.compile(r" *(?:that|dass|que|che|dat)\b")
 _JOINTS: Final = (" and", " or", " und", " oder", " et", " y", " e", " en")
 _NOT_AFTER: Final = 40
 """How far behind a remedy a "not" still denies it."""
-_CLAUSE: Final = re.compile(r"[,;:()]| - |(?<= )(?:and|but|und|aber|sondern|so|et|mais|y|pero|ma|maar|mas)(?= )")
 _SAYS_THAT: Final = re.compile(
     r'(?:[ ,:"]*(?:(?:telling|letting|writing|saying|to say|informing|us|me|to|know|hinweis|nachricht|mitteilung)[ ,]*){0,3}'
     r"(?:what|whether|ob|if|when|wann|how|wie|why|warum|se|si|[^;:.]*\b(?:that(?!'s| is | means | way )|dass|que|che|dat))\b[^,;:.]{0,40})$"
@@ -113,21 +119,10 @@ _TOLD: Final = re.compile(r"(?:told|promised|expected|hoped|hope|expect|versproc
 _AS: Final = re.compile(r"(?:as|like|since|because|wie|weil|da|comme|como|come|zoals) $")
 
 
-def clause(folded: str, sentence: tuple[int, int], at: int) -> tuple[int, int]:
-    """The clause of a sentence that holds position `at`."""
-    start, end = sentence
-    for m in _CLAUSE.finditer(folded, *sentence):
-        if m.end() <= at:
-            start = m.end()
-        elif m.start() > at:
-            end = m.start()
-            break
-    return start, end
-
-
-def told(folded: str, sentence: tuple[int, int], at: int, p: Phrases) -> bool:
+def told(text: Text, at: int, p: Phrases) -> bool:
     """Whether what begins at `at` is only what the customer says, hopes or was told."""
-    for m in p.restated.finditer(folded, sentence[0], at):
+    folded = text.folded
+    for m in p.restated.finditer(folded, text.sentence(at)[0], at):
         between = folded[m.end() : at]
         reported = _SAYS_THAT.match(between) or (
             _TOLD.search(m[0]) and len(between) < _TOLD_REACH and "," not in between
@@ -155,10 +150,10 @@ def _duties(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Ite
         sentence = text.sentence(m.start())
         if sentence in seen or p.remedy.search(folded, m.start(), m.end()):
             continue
-        begin, end = clause(folded, sentence, m.start())
-        if p.negations.search(folded, begin, end) or told(folded, sentence, m.start(), p):
+        begin, end = text.clause(m.start())
+        if p.negations.search(folded, begin, end) or told(text, m.start(), p):
             continue
-        near = [t for t in things if sentence[0] <= t.start < sentence[1] and not _wished(folded, sentence, t.start, p)]
+        near = [t for t in things if sentence[0] <= t.start < sentence[1] and not _wished(text, t.start, p)]
         bound = [t for t in near if t.kind == "amount" or _to_come(t, folded, today)]
         if bound:
             seen.add(sentence)
@@ -166,9 +161,9 @@ def _duties(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Ite
             yield _commitment(action, text, sentence, bound, today, remedy=False)
 
 
-def _wished(folded: str, sentence: tuple[int, int], at: int, p: Phrases) -> bool:
+def _wished(text: Text, at: int, p: Phrases) -> bool:
     """Whether a thing stands in a clause that tells the customer's own words."""
-    return p.restated.search(folded, clause(folded, sentence, at)[0], at) is not None
+    return p.restated.search(text.folded, text.clause(at)[0], at) is not None
 
 
 def _to_come(t: Thing, folded: str, today: date) -> bool:
@@ -201,34 +196,35 @@ def _commitment(
 
 def backed_by_policy(text: Text, c: Commitment, lines: Iterable[tuple[str, str]], p: Phrases, least: int = 3) -> str:
     """Id of the policy line that a sentence tells: it names the same remedy, keeps the line's condition and shares its words."""
-    folded = text.folded[c.start : c.end]
-    said = _stems(folded, p)
+    said = _stems(text.folded[c.start : c.end], p)
     for name, line in lines:
         stems = _stems(line, p)
         remedy = p.remedies.get(c.action)
-        if remedy is not None and not remedy.search(line):
-            continue
         shared = said & stems
-        if len(shared) < least or len(shared) < 0.34 * len(said):
+        if len(shared) < least or len(shared) < _SHARED * len(said) or (remedy and not remedy.search(line)):
             continue
-        if p.conditions.search(line) and not _same_condition(folded, stems, p.conditions, p):
+        if p.conditions.search(line) and not _same_condition(text, c, stems, p):
             continue
         return name
     return ""
 
 
-def _same_condition(folded: str, stems: frozenset[str], conditions: Pattern, p: Phrases) -> bool:
+_SHARED: Final = 0.34
+"""Share of a sentence's words that a policy line must have for the sentence to tell that line."""
+
+
+def _same_condition(text: Text, c: Commitment, stems: frozenset[str], p: Phrases) -> bool:
     """Whether a sentence sets a condition in words of the policy line."""
-    for m in conditions.finditer(folded):
-        stop = _CLAUSE.search(folded, m.end())
-        if stems & _stems(folded[m.end() : stop.start() if stop else len(folded)], p):
-            return True
-    return False
+    return any(
+        stems & _stems(text.folded[m.end() : text.clause(m.end())[1]], p)
+        for m in p.conditions.finditer(text.folded, c.start, c.end)
+    )
 
 
 _STEM: Final = re.compile(r"[^\W\d_]{4,}")
 
 
+@lru_cache(maxsize=1024)
 def _stems(folded: str, p: Phrases) -> frozenset[str]:
     """The first five letters of the words that carry meaning."""
     return frozenset(w[:5] for w in _STEM.findall(folded) if w not in p.stopwords)

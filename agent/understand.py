@@ -74,8 +74,18 @@ class Reader:
             store_names=(self.pack.store.name,),
         )
         signals = {s.name: s for s in self.signals.find(own)}
-        value = self._value(case, found)
-        deadline_h = self._deadline(case, found, signals, now)
+        texts = [said, *(case.messages[s.message].text[s.start : s.end] for s in spans)]
+        if len(texts) == 2:
+            texts = texts[:1]
+        sense = Sense(said, language.code, self._english.encode(texts), self._multilingual.encode(texts), frozenset())
+        seen = Understanding(own, language, found, signals, frozenset(), 1, None, None, spans, sense)
+        return self.weigh(case, seen, now)
+
+    def weigh(self, case: Escalation, seen: Understanding, now: datetime) -> Understanding:
+        """The same understanding with value, deadline, contacts and conditions worked out for this context."""
+        signals = seen.signals
+        value = self._value(case, seen.entities)
+        deadline_h = self._deadline(case, seen.entities, signals, now)
         conditions = set(signals)
         if self._is_high(value):
             conditions.add("high_value")
@@ -83,13 +93,11 @@ class Reader:
             conditions.add("deadline")
         if any(m.hidden.strip() for m in case.messages):
             conditions.add("hidden_text")
-        texts = [said, *(case.messages[s.message].text[s.start : s.end] for s in spans)]
-        if len(texts) == 2:
-            texts = texts[:1]
-        sense = Sense(said, language.code, self._english.encode(texts), self._multilingual.encode(texts), frozenset(conditions))
-        return Understanding(
-            own, language, found, signals, frozenset(conditions), self._contacts(case, signals), deadline_h, value, spans, sense
-        )
+        held = frozenset(conditions)
+        return replace(
+            seen, conditions=held, contacts=self._contacts(case, signals), deadline_h=deadline_h, value=value,
+            sense=replace(seen.sense, signals=held),
+        )  # fmt: skip
 
     @staticmethod
     def _own_words(messages: Sequence[Message]) -> tuple[tuple[str, ...], tuple[Span, ...], str]:
@@ -160,7 +168,3 @@ def _instant(iso: str, zone: ZoneInfo) -> datetime:
         at = datetime.combine(at.date(), _END_OF_DAY)
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
-
-def with_context(case: Escalation, **parts: object) -> Escalation:
-    """The same case with parts of its context replaced."""
-    return replace(case, context=replace(case.context, **parts))  # pyright: ignore[reportArgumentType]

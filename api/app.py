@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.errors import PartsError, StoreError
-from api.policy import declared
+from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
 from api.routes import drafts, escalations, health, pages, sessions
 from api.store import audit
@@ -30,6 +31,8 @@ UPKEEP_S: Final = 60.0
 """How often the index is checked when nothing changes."""
 LOOK_S: Final = 2.0
 """How often new vectors are looked for."""
+
+STATIC: Final = "static"
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -74,18 +77,25 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
     app.state.runtime = runtime
     for module in (drafts, escalations, health, sessions, pages):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)
     problems.install(app)
     app.add_middleware(WithHeaders)
-    for route in api_routes(app):
-        if len(declared(route)) != 1:
-            raise UndeclaredRouteError(f"{route.path} must declare one policy (api/policy.py), not {len(declared(route))}.")
+    for path, policies in declared_policies(app.routes):
+        if len(policies) != 1:
+            raise UndeclaredRouteError(f"{path} must declare one policy (api/policy.py), not {len(policies)}.")
     return app
 
 
-def api_routes(app: FastAPI) -> list[APIRoute]:
-    """The routes of `app` but for its static files."""
-    return [route for route in app.routes if isinstance(route, APIRoute)]
+def declared_policies(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, list[Policy | Anyone]]]:
+    """Path and policies of every route, those of included routers too; only the static files need none."""
+    for route in routes:
+        included: APIRouter | None = getattr(route, "original_router", None)
+        if included is not None:
+            yield from declared_policies(included.routes)
+        elif isinstance(route, APIRoute):
+            yield f"{'/'.join(sorted(route.methods))} {route.path}", declared(route)
+        elif not (isinstance(route, Mount) and route.name == STATIC):
+            yield str(getattr(route, "path", route)), []
 
 
 @asynccontextmanager

@@ -380,7 +380,8 @@ def _read(past: PastEscalation, pack: Pack) -> tuple[list[Message], str, Entitie
 
 
 def _keys(past: PastEscalation, found: Entities) -> tuple[str, ...]:
-    """What finds this case exactly: order ids, tracking numbers and SKUs, each as `order_key` spells it."""
-    named = (past.order_ref, *found.values("order_id"), *found.values("tracking_number"), *past.products)
-    return tuple(dict.fromkeys(key for word in named if (key := order_key(word)) and len(key) <= 128))
+    """What finds this case exactly: order ids as `order_key` spells them, tracking numbers and SKUs as they are."""
+    orders = [order_key(word) for word in (past.order_ref, *found.values("order_id"))]
+    named = (*orders, *found.values("tracking_number"), *past.products)
+    return tuple(dict.fromkeys(key for key in named if 0 < len(key) <= 128))
 

@@ -54,8 +54,8 @@ Reviewer: TypeAlias = Annotated[Principal, Depends(Policy("review"))]
 
 
 def declared(route: APIRoute) -> list[Policy | Anyone]:
-    """The policies of a route, through all its dependencies."""
-    return _policies(route.dependant)
+    """The different policies of a route, through all its dependencies."""
+    return list(dict.fromkeys(_policies(route.dependant)))
 
 
 def runtime(request: Request) -> Runtime:

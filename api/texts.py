@@ -24,6 +24,8 @@ class Texts:
 
     pack: Pack
     prompts: Prompts
+    folder: Path
+    """Where they were read from."""
     problem: str = ""
     """Why the last good version is in use instead of the files on disk; "" when it is not."""
 
@@ -38,12 +40,13 @@ def read_texts(settings: Settings) -> Texts:
     store = settings.store or SAMPLE
     kept = settings.home / "last_good"
     try:
-        texts = Texts(load_pack(settings.prompts, store), load_prompts(settings.prompts))
+        texts = Texts(load_pack(settings.prompts, store), load_prompts(settings.prompts), settings.prompts)
     except BrokenFile as broken:
         if not (kept / "version").exists():
             raise
         log.error("the last good pack and prompts are in use: %s", broken)
-        return Texts(load_pack(kept / "prompts", kept / "store"), load_prompts(kept / "prompts"), str(broken))
+        good = kept / "prompts"
+        return Texts(load_pack(good, kept / "store"), load_prompts(good), good, str(broken))
     _keep(texts, settings.prompts, store, kept)
     return texts
 

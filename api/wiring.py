@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import intake
@@ -15,6 +16,7 @@ from agent.ports import NoOrders, OrderBook
 from api import faultpoint
 from api.auth import Doors
 from api.bell import Bell
+from api.budget import Budget
 from api.clock import Clock, SystemClock
 from api.desk import Desk, DraftWork
 from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
@@ -48,6 +50,7 @@ class Runtime:
     views: Views
     doors: Doors
     archive: PrecedentArchive
+    orders: OrderBook
     parts: Parts
     drafter: Drafter
     bell: Bell
@@ -105,26 +108,30 @@ def build_runtime(
     migrate(engine)
     store = Store(engine, _secret(settings))
     archive = PrecedentArchive(store)
+    orders = _orders(settings, sample)
+    budget = Budget(settings.day_cost_usd, clock)
     parts = parts or Parts(
-        partial(_load_encoder, settings), partial(_load_rest, settings, texts, archive, _orders(settings, sample))
+        partial(_load_encoder, settings), partial(_load_rest, settings, texts, archive, orders, budget)
     )
     bell = Bell()
     desk = Desk(store, clock)
     desk.on_work = bell.ring
     return Runtime(
-        settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, parts,
-        drafter or agent_drafter(parts, clock), bell,
+        settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, orders,
+        parts, drafter or agent_drafter(parts, clock, budget), bell,
     )  # fmt: skip
 
 
-def agent_drafter(parts: Parts, clock: Clock) -> Drafter:
+def agent_drafter(parts: Parts, clock: Clock, budget: Budget) -> Drafter:
     """Drafts with the agent's pipeline; waits until its parts are loaded."""
 
     async def draft(work: DraftWork) -> Mapping[str, Any]:
         loaded = parts.loaded or await asyncio.to_thread(parts.all)
-        return await propose(
+        proposal = await propose(
             work.escalation, loaded.deps, clock, case_id=work.case_id, hint=work.hint, earlier=work.earlier_contacts
         )
+        budget.add(proposal)
+        return proposal
 
     return draft
 
@@ -182,10 +189,13 @@ def _load_encoder(settings: Settings) -> Encoder:
 
 
 def _load_rest(
-    settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, english: Encoder, report: Report
-) -> Loaded:
+    settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget, english: Encoder,
+    report: Report,
+) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
-    from agent import learn  # noqa: PLC0415 - heavy, and only here
+    report("engine", "loading")
+    from agent import guard, learn  # noqa: PLC0415 - seconds of import, in the thread that loads
+    from agent.embedded import EmbeddedModel  # noqa: PLC0415
     from agent.llm import Limits, build_model  # noqa: PLC0415
     from agent.pipeline import Deps  # noqa: PLC0415
     from agent.signals import Signals  # noqa: PLC0415
@@ -193,4 +203,33 @@ def _load_rest(
     from retrieval.multilingual import MultilingualEncoder  # noqa: PLC0415
     from retrieval.search import PrecedentSearch  # noqa: PLC0415
 
-    raise NotImplementedError
+    search = PrecedentSearch(archive, english.fingerprint, english.dimension, settings.home / "index")
+    search.load()
+    pack = texts.pack
+    signals = Signals(pack)
+    multilingual = MultilingualEncoder(threads=settings.threads)
+    reader = Reader(pack, signals, english, multilingual)
+    report("engine", READY)
+    taught = learn.rows(_teaching(settings))
+    name = learn.fingerprint(pack, taught, english.fingerprint, multilingual.fingerprint)
+    report("classifier", "loading")
+    told = lambda done, of: report("classifier", f"learning from {done} of {of} texts")  # noqa: E731
+    classifier = learn.learn(settings.home / "classifier", taught, reader, name, told)
+    limits = Limits(
+        answer_s=settings.model_timeout, case_s=settings.case_timeout, answers=settings.model_requests,
+        tokens=settings.case_tokens, cost_usd=settings.case_cost_usd,
+    )  # fmt: skip
+    model = build_model(
+        (settings.model, *settings.fallbacks), embedded=EmbeddedModel(texts.prompts), limits=limits,
+        paused=budget.spent_up,
+    )  # fmt: skip
+    rulebook = guard.load_rulebook(texts.folder, pack)
+    report("classifier", READY)
+    deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, rulebook, model, limits)
+    return Loaded(english, search, deps)
+
+
+def _teaching(settings: Settings) -> list[Path]:
+    """The starter texts and, beside the sample store, its history."""
+    files = list((settings.prompts / "starter").glob("*.jsonl"))
+    return files + (list((settings.store / "history").glob("*.jsonl")) if settings.store else [])

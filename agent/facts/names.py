@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 from agent.facts.text import Text, Word, fold
@@ -50,19 +50,19 @@ _PARTICLES: Final = frozenset("van von di du da dos zu ter ten bin mc del della"
 _ARTICLES: Final = frozenset("der den de la le".split())  # noqa: SIM905
 _CLOSING: Final = re.compile(
     r"(?:regards|wishes|thanks|sincerely|faithfully|cheers|yours|warmly|grussen?|grusse|gruss|cordialement|salutations|saludo|saludos|"
-    r"atentamente|saluti|groeten?|cumprimentos|atenciosamente|cordiali saluti)[,.!]? *$"
+    r"atentamente|saluti|groeten?|cumprimentos|atenciosamente)\b"
 )
 _PROPER: Final = frozenset(
     ["royal", "mail", "deutsche", "post", "parcel", "force", "google", "apple", "pay", "paypal", "visa", "mastercard", "american", "express", "trading", "standards", "united", "kingdom", "great", "britain", "new", "year", "christmas", "eve", "black", "friday", "consumer", "rights", "citizens", "advice", "customer", "care", "service", "support", "team", "help", "desk", "face", "time", "smart", "home", "europe", "european", "union", "order", "number", "good", "morning", "afternoon", "evening", "kind", "best", "warm"]
 )
 
 
-def names(text: Text, language: str, known: frozenset[str]) -> Iterator[tuple[int, int]]:
+def names(text: Text, language: str, known: Container[str]) -> Iterator[tuple[int, int]]:
     """Spans of people's names. `known` holds the folded words of the case's own records, which count only in a greeting or title."""
-    raw, words = text.raw, text.words
+    raw, words, signed = text.raw, text.words, _signatures(text)
     i = 0
     while i < len(words):
-        j = _name_at(raw, words, i, language, known)
+        j = _name_at(raw, words, i, language, known, signed) if raw[words[i].start].isupper() else i
         if j > i:
             yield words[i].start, words[j - 1].end
             i = j
@@ -70,39 +70,32 @@ def names(text: Text, language: str, known: frozenset[str]) -> Iterator[tuple[in
             i += 1
 
 
-def _name_at(raw: str, words: tuple[Word, ...], i: int, language: str, known: frozenset[str]) -> int:
+def _name_at(
+    raw: str, words: tuple[Word, ...], i: int, language: str, known: Container[str], signed: frozenset[int]
+) -> int:
     """Index behind the name that begins with word `i`, or `i`."""
     w = words[i]
-    if not raw[w.start].isupper() or w.folded in _NOBODY or w.folded in _TITLES:
+    if w.folded in _NOBODY or w.folded in _TITLES:
         return i
     before = words[i - 1] if i else None
-    led = (
-        before is not None
-        and not raw[before.end : w.start].strip(" .,\u00a0")
-        and raw[before.end : w.start].count(" ") <= 1
-    )
+    gap = raw[before.end : w.start] if before else ""
+    led = gap in _BLANKS or (before is not None and gap == ". " and before.end - before.start <= _ABBREVIATED)
     if led and before and before.folded in _TITLES:
         return _extent(raw, words, i)
-    if (
-        led
-        and before
-        and before.folded in _GREETINGS
-        and "," not in raw[before.end : w.start]
-        and _opens_line(raw, words, i - 1)
-    ):
+    if led and before and before.folded in _GREETINGS and _opens_line(raw, words, i - 1):
         return _extent(raw, words, i)
-    if _signs(raw, w):
-        return _extent(raw, words, i) if known.isdisjoint({w.folded}) or w.folded in FIRST_NAMES else i
+    if w.start in signed:
+        return _extent(raw, words, i) if w.folded not in known or w.folded in FIRST_NAMES else i
     end = _extent(raw, words, i)
     parts = [x.folded.removesuffix("'s") for x in words[i:end]]
     if parts[0] in FIRST_NAMES:
         return end
-    mid = before is not None and bool(re.fullmatch(r"[ \u00a0]", raw[before.end : w.start]))
-    if language != "de" and mid and end - i >= 2 and known.isdisjoint(parts) and _PROPER.isdisjoint(parts):
+    if language != "de" and gap in _BLANKS and end - i >= 2 and not any(part in known for part in parts) and _PROPER.isdisjoint(parts):
         return end
     return i
 
 
+_BLANKS: Final = frozenset({" ", "\u00a0"})
 _ABBREVIATED: Final = 4
 """Titles up to so many letters may end in a full stop."""
 
@@ -128,11 +121,15 @@ def _opens_line(raw: str, words: tuple[Word, ...], i: int) -> bool:
     return len(raw[start : words[i].start].split()) <= 2
 
 
-def _signs(raw: str, w: Word) -> bool:
-    """Whether a word begins a line right below a closing phrase."""
-    start = raw.rfind("\n", 0, w.start) + 1
-    if raw[start : w.start].strip(" -–~") or not start:
-        return False
-    above = raw[:start].rstrip()
-    line = above[above.rfind("\n") + 1 :]
-    return len(line) < 60 and bool(_CLOSING.search(fold(line)))
+def _signatures(text: Text) -> frozenset[int]:
+    """Where the lines right below a closing phrase begin, without blanks and dashes."""
+    starts: set[int] = set()
+    for m in _CLOSING.finditer(text.folded):
+        line_end = text.raw.find("\n", m.end() - 1)
+        if line_end < 0 or text.raw[m.end() : line_end].strip(" ,.!"):
+            continue
+        at = line_end
+        while at < len(text.raw) and text.raw[at] in " \n\r\t-–~":
+            at += 1
+        starts.add(at)
+    return frozenset(starts)

@@ -92,7 +92,7 @@ def _hyphenated(raw: str, start: int) -> int:
 # --- mail and web --------------------------------------------------------------------------------------------------
 
 _EMAIL: Final = re.compile(r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}")
-_DOT: Final = re.compile(r"\.(?=[^\W_])|://|\bwww\.|\bmailto:|\bdata:")
+_DOT: Final = re.compile(r"[.:](?=[a-zA-Z]|//)")
 _HOST: Final = re.compile(
     r"(?:[a-z][a-z0-9+.-]{1,12}://)?(?:[\w-]{1,63}\.)+[^\W\d_]{2,24}\b(?::\d+)?(?:[/?#][^\s<>\"')\]]*)?", re.IGNORECASE
 )
@@ -114,7 +114,7 @@ def _mail_and_web(r: _Reader) -> None:
             start -= 1
         if not r.free(start, m.end()):
             continue
-        pattern = _SCHEME if raw[m.start() : m.end()][-1] in "/:" else _HOST
+        pattern = _SCHEME if m[0] == ":" else _HOST
         hit = pattern.match(raw, start)
         if hit is None or hit.end() <= m.start():
             continue

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_LETTER: Final = r"[a-z\u00c0-\u1fff\u2c00-\uffff]"
+_WORD: Final = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*")
+_CLAUSE: Final = re.compile(r"[,;:()]| - | (?:and|but|und|aber|sondern|so|et|mais|y|pero|ma|maar|mas)(?= )")
 _STOP: Final = re.compile(r"[.!?…]+(?=[\s\"'”»)\]]|$)|\n[ \t]*\n")
 _ABBREVIATED: Final = re.compile(
     r"(?:\b(?:no|nr|mr|mrs|ms|dr|approx|incl|ca|bzw|z\. ?b|d\. ?h|u\. ?a|evtl|inkl|usw|etc|e\.g|i\.e|vs|st|str|art|sr|sra|mme|n|p)"
@@ -80,13 +82,8 @@ class Text:
     @cached_property
     def words(self) -> tuple[Word, ...]:
         """Runs of letters in reading order."""
-        folded = self.folded
-        return tuple(Word(folded[a:b], a, b) for a, b in (m.span() for m in _WORD.finditer(self.raw)))
-
-    @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        """Folded words, each once."""
-        return frozenset(w.folded for w in self.words)
+        make = Word._make
+        return tuple([make((m[0], m.start(), m.end())) for m in _WORD.finditer(self.folded)])
 
     @cached_property
     def edges(self) -> tuple[int, ...]:
@@ -110,6 +107,32 @@ class Text:
         edges = self.edges
         i = bisect_right(edges, at) - 1
         return edges[i], edges[i + 1] if i + 1 < len(edges) else len(self.raw)
+
+    @cached_property
+    def _cuts(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Where what parts two clauses begins and ends."""
+        spans = [m.span() for m in _CLAUSE.finditer(self.folded)]
+        return tuple(a for a, _ in spans), tuple(b for _, b in spans)
+
+    def clause(self, at: int) -> tuple[int, int]:
+        """Start and end of the clause that holds position `at`."""
+        start, end = self.sentence(at)
+        begins, ends = self._cuts
+        i = bisect_right(ends, at)
+        left = ends[i - 1] if i else start
+        j = bisect_right(begins, at)
+        return max(start, left), min(end, begins[j]) if j < len(begins) else end
+
+    def sentence_words(self) -> list[tuple[int, int, list[str]]]:
+        """Every sentence with its folded words."""
+        ends = (*self.edges[1:], len(self.raw))
+        rows: list[tuple[int, int, list[str]]] = [(a, b, []) for a, b in zip(self.edges, ends, strict=True)]
+        i = 0
+        for w in self.words:
+            while w.start >= rows[i][1]:
+                i += 1
+            rows[i][2].append(w.folded)
+        return rows
 
     def sentences(self) -> tuple[tuple[int, int], ...]:
         """Start and end of every sentence that holds a letter."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.case import Draft, Finding, GuardReport, Triage
 from agent.facts import Evidence
-from agent.facts.ledger import in_body
+from agent.facts.judge import in_body
 from agent.guard.reading import Reading, Rulebook
 from agent.guard.rules import BRIEF_RULES, RULES
 

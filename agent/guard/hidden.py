@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from agent.facts import Text
@@ -35,47 +36,58 @@ def unseen(text: Text, known: str) -> Iterator[Place]:
         yield m.start(), m.end(), "loose accents"
 
 
-_LONG: Final = re.compile(r"[A-Za-z0-9+/_=-]{16,}")
-_HEX: Final = re.compile(r"(?:0x)?(?:[0-9a-fA-F]{2}[ :]?){8,}(?![0-9a-zA-Z])")
+_HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9a-fA-F]{2}[ :]?){8,}(?![0-9a-zA-Z])")
 _ESCAPES: Final = re.compile(
-    r"(?:%[0-9A-Fa-f]{2}){3,}|(?:\\[ux][0-9A-Fa-f]{2,4}){2,}|(?:&#x?[0-9a-fA-F]+;){2,}|(?:[01]{7,8} ?){3,}|(?:[.·-]{1,5}[ /]){6,}"
+    r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2}){2,}|\\[ux][0-9A-Fa-f]{2,4}\\[ux]|&#x?[0-9a-fA-F]+;|[01]{7,8} ?(?:[01]{7,8} ?){2,}|[.·-]{1,5}(?:[ /]+[.·-]{1,5}){5,}"
 )
-_SPACED: Final = re.compile(r"(?<!\w)(?:[^\W\d_][ .\-_*·|/]{1,3}){5,}[^\W\d_](?!\w)")
-_INNER: Final = re.compile(
-    r"(?<![\w-])[A-Za-z]*[a-z][A-Z][A-Za-z]*(?![\w-])|(?<![\w-])[A-Za-z]+\d+[A-Za-z]+[A-Za-z0-9]*(?![\w-])"
-)
-_SHORT_LINES: Final = re.compile(r"(?:^|\n)(?:[ \t]*[^\n]{1,13}\n+){5,}")
-_CUT: Final = re.compile(r"[^\W\d_]{2,}(?:[*_|~^]|-\n|\n-)[^\W\d_]{2,}")
+_SPACED: Final = re.compile(r"(?<!\w)[^\W\d_](?:[ .\-_*·|/]{1,3}[^\W\d_](?!\w)){5,}")
+_SHORT_LINES: Final = re.compile(r"\n(?:[ \t]*[^\n]{1,13}\n+){5,}")
+_CUT: Final = re.compile(r"(?:[*_|~^]|-\n|\n-)(?=[^\W\d_]{2})")
+_INNER_FIGURE: Final = re.compile(r"\d+(?=[A-Za-z])")
+_SIGNS: Final = re.compile(r"[^0-9A-Z]")
 
 
 def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:
     """Encoded runs, letters set apart, words cut or scattered; `known` holds ids without separators, which are exempt."""
     raw = text.raw
-    for m in _LONG.finditer(raw):
-        run = m[0].strip("-_")
-        plain = re.sub(r"[^0-9A-Z]", "", run.upper())
-        if plain not in known and _looks_encoded(run):
-            yield m.start(), m.end(), "an encoded run of characters"
-    for pattern, what in (
-        (_HEX, "an encoded run of characters"),
-        (_ESCAPES, "encoded characters"),
-        (_SPACED, "letters set apart"),
-    ):
+    for run in {c.strip("()[].,;:!?\"'“”„") for c in raw.split() if len(c) >= _LONG}:
+        if _SIGNS.sub("", run.upper()) not in known and _looks_encoded(run):
+            at = raw.find(run)
+            yield at, at + len(run), "an encoded run of characters"
+    for m in _HEX.finditer(raw):
+        letters = _SIGNS.sub("", m[0].upper())
+        if letters not in known and not letters.isdigit() and not letters.isalpha():
+            yield *m.span(), "an encoded run of characters"
+    for pattern, what in ((_ESCAPES, "encoded characters"), (_SPACED, "letters set apart")):
         for m in pattern.finditer(raw):
-            letters = re.sub(r"[^0-9A-Z]", "", m[0].upper())
-            if (
-                letters not in known
-                and not (pattern is _HEX and letters.isdigit())
-                and not (pattern is _HEX and letters.isalpha())
-            ):
-                yield m.start(), m.end(), what
-    odd = [m for m in _INNER.finditer(raw) if m[0].upper() not in known]
-    if len(odd) >= _ODD or any(sum(c.isdigit() for c in m[0]) >= 2 and len(m[0]) >= 6 for m in odd):
-        yield odd[0].start(), odd[0].end(), "words with letters or figures that do not belong"
-    if m := _SHORT_LINES.search(raw):
-        yield m.start(), m.end(), "words scattered over lines"
-    if m := _CUT.search(raw):
-        yield m.start(), m.end(), "a word cut apart"
+            yield *m.span(), what
+    odd = [(w.start, w.end) for w in text.words if _odd_case(raw[w.start : w.end]) and w.folded.upper() not in known]
+    if len(odd) >= _ODD:
+        yield *odd[0], "words whose letters change case"
+    for m in _INNER_FIGURE.finditer(raw):
+        start, end = m.span()
+        while start and raw[start - 1].isalnum():
+            start -= 1
+        while end < len(raw) and raw[end].isalnum():
+            end += 1
+        piece = raw[start:end].upper()
+        if start < m.start() and end - start >= _DISGUISED and not any(piece in k for k in known if len(k) >= len(piece)):
+            yield start, end, "a word with figures for letters"
+    if m := _SHORT_LINES.search("\n" + raw):
+        yield m.start(), m.end() - 1, "words scattered over lines"
+    for m in _CUT.finditer(raw):
+        if raw[max(0, m.start() - 2) : m.start()].isalpha() and m.start() >= 2:
+            yield *m.span(), "a word cut apart"
+
+
+_LONG: Final = 16
+"""Runs below so many characters are words."""
+_DISGUISED: Final = 5
+
+
+def _odd_case(word: str) -> bool:
+    """Whether a word changes to capitals inside, as `sGFt` does and "Brandt" or "FH" does not."""
+    return not (word.islower() or word.isupper() or word[1:].islower() or word[1:] == "" or "-" in word)
 
 
 _ODD: Final = 3
@@ -83,12 +95,15 @@ _ODD: Final = 3
 
 def _looks_encoded(run: str) -> bool:
     """Whether a run mixes cases, figures and signs as words never do."""
-    if "-" in run and all(part.isalpha() for part in run.split("-")):
+    if (run.isalpha() and run[1:].islower()) or not _ALPHABET.fullmatch(run) or ("-" in run and all(part.isalpha() for part in run.split("-"))):
         return False
-    turns = sum(a.islower() and b.isupper() for a, b in zip(run, run[1:], strict=False))
+    turns = sum(a.islower() and b.isupper() for a, b in pairwise(run))
     digits = sum(c.isdigit() for c in run)
     letters = sum(c.isalpha() for c in run)
     return bool(
         (turns >= 2 and (digits or turns >= 3)) or run.endswith("=") or (letters >= 6 and digits >= 4 and len(run) >= 20) or ("+" in run and "/" in run)
         or (run.isupper() and digits >= 2 and letters >= 10)
     )  # fmt: skip
+
+
+_ALPHABET: Final = re.compile(r"[A-Za-z0-9+/_=-]+")

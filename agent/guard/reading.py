@@ -11,9 +11,9 @@ from typing import Final
 
 from agent.case import Draft, Fact, Finding, Triage
 from agent.facts import Evidence, Text
-from agent.facts.ledger import facts_of, whole_text
+from agent.facts.judge import facts_of, whole_text
 from agent.phrasebook import Pattern, Phrasebook, Phrases
-from agent.promises import Commitment, clause, promised, told
+from agent.promises import Commitment, promised, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,12 @@ class Reading:
 
     def harmless(self, m: re.Match[str], p: Phrases, *, from_start: bool = True) -> bool:
         """Whether a match is denied, only told back, or in a clause that is not yet so."""
-        folded, sentence = self.text.folded, self.text.sentence(m.start())
-        begin, _ = clause(folded, sentence, m.start())
+        folded, begin = self.text.folded, self.text.clause(m.start())[0]
         if p.negations.search(folded, begin, m.end()):
             return True
         if from_start and _opens(p.subordinate, folded, begin, m.start()):
             return True
-        return told(folded, sentence, m.start(), p)
+        return told(self.text, m.start(), p)
 
     def finding(self, rule: str, message: str, start: int = 0, end: int = 0, *, hard: bool = True) -> Finding:
         """A finding; one in the subject has the empty span."""

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from agent.case import Finding
-from agent.facts import PERSONAL
+from agent.facts import PERSONAL, fold
 from agent.facts.known import RUN
 from agent.guard import hidden
 from agent.guard.echo import ECHO, instructed
 from agent.guard.reading import Reading
+from agent.phrasebook import Phrases
 from agent.promises import Commitment, backed_by_policy
 
 Findings: TypeAlias = Iterator[Finding]
@@ -68,28 +69,18 @@ def unverified_order_fact(r: Reading) -> Findings:
 def invented_tracking(r: Reading) -> Findings:
     """A state of the parcel that neither the order nor the customer reports."""
     order, known = r.evidence.order, r.evidence.known
-    said = f"{known.said_text} {known.policy_text}"
-    record = (
-        " ".join(f"{f.status} {f.note}" for f in order.fulfilments).lower() + f" {order.status.lower()}"
-        if order
-        else ""
-    )
-    delivered = bool(order and any(f.delivered_at for f in order.fulfilments))
+    record = fold(f"{order.status} " + " ".join(f"{f.status} {f.note}" for f in order.fulfilments)) if order else ""
     for p in r.phrases:
-        for state, pattern in p.parcel_states.items():
-            for m in pattern.finditer(r.text.folded):
-                read = (
-                    (state == "delivered" and delivered)
-                    or pattern.search(f"was {record}")
-                    or m[0].split()[-1] in record
-                )
-                heard = any(
-                    pattern.search(said) for p in r.phrases for s, pattern in p.parcel_states.items() if s == state
-                )
-                if not read and not heard and not r.harmless(m, p):
-                    yield r.finding(
-                        "invented_tracking", f"{r.quote(*m.span())} is a parcel state that nothing shows.", *m.span()
-                    )
+        for m in p.parcel_states.finditer(r.text.folded):
+            state = m.lastgroup or ""
+            read = state == "delivered" and order is not None and any(f.delivered_at for f in order.fulfilments)
+            read = read or m[0].split()[-1] in record
+            if not (read or _heard(state, f"{known.said_text} {known.policy_text} {record}", p) or r.harmless(m, p)):
+                yield r.finding("invented_tracking", f"{r.quote(*m.span())} is a parcel state that nothing shows.", *m.span())
+
+
+def _heard(state: str, text: str, p: Phrases) -> bool:
+    return any(m.lastgroup == state for m in p.parcel_states.finditer(text))
 
 
 def invented_policy(r: Reading) -> Findings:
@@ -302,11 +293,15 @@ def vocabulary(r: Reading) -> Findings:
     yield from _never(r, "vocabulary")
     said = r.evidence.known.said_text
     for m in _INTERNAL.finditer(r.text.raw):
-        if m[0].lower() not in said and m[0] != r.evidence.case_id:
-            yield r.finding("vocabulary", f"{m[0]!r} is a word of the desk.", *m.span())
+        start = m.start()
+        while start and (r.text.raw[start - 1].isalnum() or r.text.raw[start - 1] == "_"):
+            start -= 1
+        word = r.text.raw[start : m.end()]
+        if (m[0][0] == "_" or start == m.start()) and word.lower() not in said and not r.evidence.case_id.startswith(word):
+            yield r.finding("vocabulary", f"{word!r} is a word of the desk.", start, m.end())
 
 
-_INTERNAL: Final = re.compile(r"\b(?:[a-z]+(?:_[a-z]+)+|[SP][0-4])\b")
+_INTERNAL: Final = re.compile(r"_[a-z_]+|[SP][0-4](?!\w)")
 
 # --- form -----------------------------------------------------------------------------------------------------------
 
@@ -316,13 +311,17 @@ def active_content(r: Reading) -> Findings:
     for f in r.facts:
         if f.kind == "url" and not _own_link(r, f.value):
             yield r.finding("active_content", f"{f.text!r} is no link of the store.", f.start, f.end)
-    for m in _MARKUP.finditer(r.text.raw):
-        yield r.finding("active_content", f"{m[0]!r} is markup, a link or an image.", *m.span())
+    for pattern, text in ((_MARKUP, r.text.raw), (_SCHEMES, r.text.folded)):
+        for m in pattern.finditer(text):
+            if m[0][0] != "/" or text[m.start() - 1 : m.start()] != ":":
+                yield r.finding("active_content", f"{m[0]!r} is markup, a link or an image.", *m.span())
 
 
 _MARKUP: Final = re.compile(
-    r"!\[|\]\s?\(|\]\s?\[|(?m:^\s{0,3}\[[^\]\n]{1,80}\]:)|<\s?[A-Za-z!/?]|&(?:#\w{1,8}|[a-z]{2,8});|(?i:\b(?:javascript|data|vbscript|file|blob|ftp|mailto)\s?:\s?(?=[^\s]))"
-    r"|(?<![\w:/])//[\w-]+[./]|(?i:hxxps?|\[\.\]|\(dot\)|\bdot (?:com|net|org|example|io|de)\b|\[at\]|\(at\))|```|\[\[|\{\{|\{%"
+    r"!\[|\]\s?\(|\]\s?\[|\[[^\]\n]{1,80}\]:|<\s?[A-Za-z!/?]|&(?:#\w{1,8}|[a-z]{2,8});|//[\w-]+[./]|\[\.\]|\(dot\)|\[at\]|\(at\)|```|\[\[|\{\{|\{%"
+)
+_SCHEMES: Final = re.compile(
+    r"(?:javascript|data|vbscript|file|blob|ftp|mailto) ?: ?\S|hxxps?|dot (?:com|net|org|example|io|de)\b"
 )
 
 
@@ -384,15 +383,18 @@ def wrong_language(r: Reading) -> Findings:
     if letters >= _FEW and sum(w.folded in own for w in r.text.words) < _SHARE * len(r.text.words):
         yield r.finding("wrong_language", f"The draft does not read as {d.language}.")
         return
-    for start, end in r.text.sentences():
-        words = [w.folded for w in r.text.words if start <= w.start < end]
+    for start, end, words in r.text.sentence_words():
         other = [c for w in words if (c := book.by_stopword.get(w)) and c != d.language]
-        alien = len(words) >= _SENTENCE and not any(w in own for w in words)
-        if alien or (len(other) >= 2 and sum(w in own for w in words) * 2 < len(other)):
+        if len(other) < _OTHER and len(words) < _SENTENCE:
+            continue
+        home = sum(w in own for w in words)
+        if (home == 0 and len(words) >= _SENTENCE) or (len(other) >= _OTHER and home * 2 < len(other)):
             hard = sum(map(len, words)) >= _FEW
             yield r.finding("wrong_language", f"{r.quote(start, end)} is not {d.language}.", start, end, hard=hard)
 
 
+_OTHER: Final = 2
+"""So many everyday words of another language, and hardly one of its own, give a sentence away."""
 _FEW: Final = 20
 """Below so many letters a language cannot be told."""
 _SHARE: Final = 0.15

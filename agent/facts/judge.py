@@ -68,7 +68,7 @@ def facts_of(text: Text, language: str, evidence: Evidence) -> Iterator[Fact]:
     found = scan(text, evidence.now.date(), language)
     persons = [
         Found("name", text.raw[a:b], a, b)
-        for a, b in names(text, language, frozenset(known.words))
+        for a, b in names(text, language, known.words)
         if not any(f.start < b and a < f.end for f in found)
     ]
     slots = _slots(text, known)

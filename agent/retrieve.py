@@ -1,0 +1,37 @@
+"""Asks the past: precedents for a case, by what it names and by what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+
+from agent.classifier import Classifier
+from agent.entities import order_key
+from agent.understand import Understanding
+from retrieval.precedent import Found, Query, Search
+
+SHOWN = 5
+"""Precedents that a person sees and an engine gets."""
+_WHOLE = 0.5
+"""Weight of the whole message beside its issue sentence in the query."""
+
+
+def run(
+    search: Search, classifier: Classifier, seen: Understanding, posterior: Mapping[str, float], *, case_id: str, before: datetime
+) -> Found:
+    """The best few precedents of one case; never raises for an index that is down."""
+    best = max(posterior, key=lambda k: posterior[k])
+    row = classifier.issue_sentence(seen.sense, best)
+    vector = seen.sense.english[0] * _WHOLE + seen.sense.english[row] * (1 - _WHOLE)
+    vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+    found = seen.entities
+    keys = (
+        *(order_key(v) for v in found.values("order_id")),
+        *found.values("tracking_number"),
+        *dict.fromkeys(e.detail for e in found.of("product") if e.detail),
+    )
+    return search.search(
+        Query(text=seen.sense.text, vector=vector, keys=keys, posterior=posterior, before=before, exclude=frozenset({case_id}), k=SHOWN)
+    )

@@ -1,0 +1,373 @@
+"""What the pages show: a proposal's JSON and the store's texts as typed, ready-to-print pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias, cast
+from zoneinfo import ZoneInfo
+
+from agent import intake
+from agent.case import Dispute, Message, Order
+from agent.errors import BadInput
+from agent.money import Money
+from agent.orders import read_dispute, read_order
+from agent.pack import Pack
+from agent.ports import OrderBook
+from api.views import CaseView
+
+Json: TypeAlias = Mapping[str, Any]
+
+_CONFIDENCE: Final = ((0.9, "very likely"), (0.75, "likely"), (0.5, "uncertain"), (0.0, "a guess"))
+_FACT: Final = {"supported": "✓", "derived": "≈", "unsupported": "?", "contradicted": "✕"}
+_ENTITY: Final = {
+    "order_ids": "order", "amounts": "amount", "dates": "date", "deadlines": "deadline", "tracking_numbers": "tracking",
+    "products": "product", "emails": "e-mail", "phones": "phone", "urls": "link", "names": "name", "ibans": "IBAN",
+    "addresses": "address",
+}  # fmt: skip
+MOST_PRECEDENTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text; with a `kind` it is marked, and `note` says why."""
+
+    text: str
+    kind: str = ""
+    note: str = ""
+    number: int = 0
+    """Of the footnote, 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One clock of a case."""
+
+    metric: str
+    at: datetime | None
+    overdue: bool
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactLine:
+    """One footnote: a fact of the draft, how it stands, and where it comes from."""
+
+    number: int
+    icon: str
+    state: str
+    text: str
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """One thing that the guard holds against the draft."""
+
+    hard: bool
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One message of the thread with its entities marked."""
+
+    author: str
+    at: datetime
+    channel: str
+    subject: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PastLine:
+    """One precedent."""
+
+    id: str
+    why: str
+    summary: str
+    issue_type: str
+    remedy: str
+    cost: str
+    took: str
+    aftermath: str
+
+
+@dataclass(frozen=True, slots=True)
+class TriageLine:
+    """One decision with its reason and how sure it is."""
+
+    name: str
+    value: str
+    reason: str
+    sure: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """One line of the store's policy."""
+
+    id: str
+    text: str
+    cited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Everything of a proposal that the case page prints."""
+
+    engine: str
+    degraded: str
+    kind: str
+    subject: str
+    body: tuple[Piece, ...]
+    plain: str
+    facts: tuple[FactLine, ...]
+    findings: tuple[FindingLine, ...]
+    verdict: str
+    triage: tuple[TriageLine, ...]
+    flags: tuple[str, ...]
+    human_lead: str
+    clocks: tuple[Due, ...]
+    missing: tuple[str, ...]
+    precedents: tuple[PastLine, ...]
+    precedents_note: str
+    actions: tuple[str, ...]
+    promises: tuple[str, ...]
+    policy: tuple[PolicyText, ...]
+
+
+def sheet(proposal: Json, pack: Pack, now: datetime) -> Sheet:
+    """The proposal of a case, ready to print."""
+    draft: Json = proposal.get("draft") or {}
+    guard: Json = proposal.get("guard") or {}
+    facts: Sequence[Json] = guard.get("facts") or []
+    body = str(draft.get("body") or "")
+    shown = [f for f in facts if 0 <= int(f.get("start", 0)) < int(f.get("end", 0)) <= len(body)]
+    return Sheet(
+        engine=str(proposal.get("engine") or ""),
+        degraded=str(proposal.get("degraded_reason") or "another engine was asked first") if proposal.get("degraded") else "",
+        kind=str(draft.get("kind") or ""),
+        subject=str(draft.get("subject") or ""),
+        body=tuple(_draft_pieces(body, shown)),
+        plain=body,
+        facts=tuple(_fact(number, f) for number, f in enumerate(shown, start=1)),
+        findings=tuple(
+            FindingLine(bool(f.get("hard")), words(f.get("rule")), str(f.get("message") or ""))
+            for f in guard.get("findings") or []
+        ),
+        verdict=str(guard.get("verdict") or ""),
+        triage=_triage(proposal, pack),
+        flags=tuple(words(flag) for flag in proposal.get("flags") or []),
+        human_lead=str(proposal.get("human_lead_reason") or "a person leads this case") if proposal.get("human_lead") else "",
+        clocks=tuple(_due(clock, now) for clock in proposal.get("clocks") or []),
+        missing=tuple(words(fact) for fact in proposal.get("missing_facts") or []),
+        precedents=tuple(_past(p, pack) for p in (proposal.get("precedents") or [])[:MOST_PRECEDENTS]),
+        precedents_note=str(proposal.get("precedents_note") or ""),
+        actions=tuple(_action(a) for a in draft.get("proposed_actions") or []),
+        promises=tuple(_promise(p) for p in draft.get("promises") or []),
+        policy=_policy(proposal, draft, pack),
+    )
+
+
+def words(name: object) -> str:
+    """An id as words: `not_received_or_late` is "not received or late"."""
+    return str(name or "").replace("_", " ")
+
+
+def confidence(value: object) -> str:
+    """A probability in words with its figure, e.g. "likely (82 %)"; "" when there is none."""
+    if not isinstance(value, (int, float)):
+        return ""
+    return next(f"{word} ({value:.0%})" for least, word in _CONFIDENCE if value >= least or least == 0.0)
+
+
+def local(at: datetime | None, zone: str, now: datetime) -> str:
+    """An instant as a person at the store reads it, e.g. "Tue 24 Nov, 17:00 GMT"."""
+    if at is None:
+        return "no clock"
+    here = at.astimezone(ZoneInfo(zone))
+    year = f" {here.year}" if here.year != now.astimezone(ZoneInfo(zone)).year else ""
+    return f"{here:%a} {here.day} {here:%b}{year}, {here:%H:%M} {here:%Z}"
+
+
+def away(at: datetime | None, now: datetime) -> str:
+    """How far an instant is, e.g. "in 3 h" or "2 d over"."""
+    if at is None:
+        return ""
+    gap = abs(at - now)
+    size = f"{gap.days} d" if gap >= timedelta(days=2) else f"{gap // timedelta(hours=1)} h" if gap >= timedelta(hours=2) else ""
+    size = size or f"{gap // timedelta(minutes=1)} min"
+    return f"in {size}" if at >= now else f"{size} over"
+
+
+def thread(case: CaseView, now: datetime) -> tuple[Thread, ...]:
+    """The messages as the agent read them; what its spans do not fit any more is left unmarked."""
+    bodies = [
+        {"author": m.author, "text": m.text, "subject": m.subject, "channel": m.channel[:40], "at": m.at.isoformat()}
+        for m in case.messages
+    ]
+    try:
+        read: Sequence[Message] = intake.parse({"messages": bodies}, now=now, case_id=case.row.id).messages
+    except BadInput:  # erased, or written by a person after the limits were reached
+        read = [Message(m.text, m.at, "staff" if m.author == "staff" else "customer", m.channel, m.subject) for m in case.messages]
+    proposal: Json = (case.draft.proposal if case.draft else None) or {}
+    marks = list(_entity_marks(proposal.get("entities") or {}))
+    return tuple(
+        Thread(m.author, m.at, m.channel, m.subject, tuple(_pieces(m.text, [x[1:] for x in marks if x[0] == i])))
+        for i, m in enumerate(read)
+    )
+
+
+def order_of(case: CaseView, orders: OrderBook) -> tuple[Order | None, Dispute | None]:
+    """Order and dispute of a case: those that came with it, else those of the order book."""
+    context: Json = case.escalation.get("context") or {}
+    order = read_order(context["order"]) if context.get("order") else None
+    dispute = read_dispute(context["dispute"]) if context.get("dispute") else None
+    proposal: Json = (case.draft.proposal if case.draft else None) or {}
+    named = [str(case.escalation.get("order_ref") or "")]
+    named += [str(e.get("value") or "") for e in (proposal.get("entities") or {}).get("order_ids") or []]
+    for order_id in filter(None, named):
+        order = order or orders.order(order_id)
+        dispute = dispute or orders.dispute(order_id)
+    return order, dispute
+
+
+def money(value: Money | Json | None) -> str:
+    """An amount with its currency, e.g. "11.50 EUR"; "" for none."""
+    if value is None:
+        return ""
+    if isinstance(value, Money):
+        return f"{value.amount:,.2f} {value.currency}".strip()
+    try:
+        return f"{Decimal(str(value.get('amount'))):,.2f} {value.get('currency') or ''}".strip()
+    except InvalidOperation:
+        return ""
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _draft_pieces(body: str, facts: Sequence[Json]) -> Iterator[Piece]:
+    marks = [
+        (int(f["start"]), int(f["end"]), str(f.get("state") or ""), str(f.get("state") or ""), number)
+        for number, f in enumerate(facts, start=1)
+    ]
+    return _pieces(body, marks)
+
+
+def _pieces(text: str, marks: Iterable[tuple[int, int, str, str, int]]) -> Iterator[Piece]:
+    """`text` cut at its marks (start, end, kind, note, number); of two that overlap the first counts."""
+    at = 0
+    for start, end, kind, note, number in sorted(marks):
+        if start < at or end > len(text):
+            continue
+        if start > at:
+            yield Piece(text[at:start])
+        yield Piece(text[start:end], kind, note, number)
+        at = end
+    if at < len(text):
+        yield Piece(text[at:])
+
+
+def _entity_marks(entities: Json) -> Iterator[tuple[int, int, int, str, str, int]]:
+    for group, kind in _ENTITY.items():
+        for one in cast("Sequence[Json]", entities.get(group) or []):
+            span: Json = one.get("span") or {}
+            start, end = int(span.get("start", 0)), int(span.get("end", 0))
+            if end > start:
+                detail = str(one.get("carrier") or one.get("sku") or one.get("detail") or "")
+                yield int(span.get("message", 0)), start, end, "entity", f"{kind} {detail}".strip(), 0
+
+
+def _fact(number: int, fact: Json) -> FactLine:
+    state = str(fact.get("state") or "")
+    return FactLine(
+        number, _FACT.get(state, "?"), state, str(fact.get("text") or fact.get("value") or ""),
+        _source(str(fact.get("source") or "")), str(fact.get("note") or ""),
+    )  # fmt: skip
+
+
+def _source(source: str) -> str:
+    """Where a fact comes from, e.g. `order:/items/0/name` is "order, items 1 name"."""
+    what, _, where = source.partition(":")
+    if what == "message":
+        return f"message {int(where) + 1}" if where.isdigit() else "message"
+    parts = [str(int(p) + 1) if p.isdigit() else words(p) for p in where.split("/") if p]
+    return ", ".join(filter(None, (what, " ".join(parts)))) or "no source"
+
+
+def _triage(proposal: Json, pack: Pack) -> tuple[TriageLine, ...]:
+    sure: Json = proposal.get("confidence") or {}
+    kind = pack.issue_types.get(str(proposal.get("issue_type") or ""))
+    level = pack.severities.get(str(proposal.get("severity") or ""))
+    floor = proposal.get("severity_floor")
+    teams = [proposal.get("primary_team"), *(proposal.get("collaborators") or [])]
+    titles = [pack.teams[team].title if team in pack.teams else words(team) for team in teams if team]
+    return (
+        TriageLine(
+            "Issue type", kind.title if kind else words(proposal.get("issue_type")), kind.about if kind else "",
+            confidence(sure.get("issue_type")),
+        ),
+        TriageLine(
+            "Severity", " ".join(filter(None, (str(proposal.get("severity") or ""), level.title if level else ""))),
+            str(proposal.get("severity_reason") or "") + (f" Not below {floor} by rule." if floor else ""),
+            confidence(sure.get("severity")),
+        ),
+        TriageLine(
+            "Team", titles[0] if titles else "",
+            str(proposal.get("route_reason") or "") + (f" Pulled in: {', '.join(titles[1:])}." if titles[1:] else ""),
+            confidence(sure.get("route")),
+        ),
+    )  # fmt: skip
+
+
+def _due(clock: Json, now: datetime) -> Due:
+    at = datetime.fromisoformat(str(clock["due_at"])).astimezone(UTC) if clock.get("due_at") else None
+    return Due(words(clock.get("metric")), at, at is not None and at < now, str(clock.get("target") or ""))
+
+
+def _past(hit: Json, pack: Pack) -> PastLine:
+    kind = pack.issue_types.get(str(hit.get("issue_type") or ""))
+    seconds = hit.get("resolved_in_s")
+    hours = hit.get("resolved_in_hours", seconds / 3600 if isinstance(seconds, (int, float)) else None)
+    took = f"{hours / 24:.1f} days" if isinstance(hours, (int, float)) and hours >= 48 else f"{hours:.0f} h" if hours else ""
+    score = hit.get("score")
+    alike = f"{score:.0%} alike" if isinstance(score, (int, float)) else "alike"
+    remedy = ": ".join(filter(None, (words(hit.get("remedy_kind")), str(hit.get("remedy") or ""))))
+    return PastLine(
+        id=str(hit.get("id") or ""), why="same order or product" if hit.get("why") == "exact_key" else alike,
+        summary=str(hit.get("summary") or ""), issue_type=kind.title if kind else words(hit.get("issue_type")),
+        remedy=remedy, cost=_cost(hit), took=took, aftermath=str(hit.get("aftermath") or ""),
+    )  # fmt: skip
+
+
+def _cost(hit: Json) -> str:
+    cost = hit.get("cost")
+    if isinstance(cost, Mapping):
+        return money(cast("Json", cost))
+    return money({"amount": cost, "currency": hit.get("currency")}) if cost is not None else "no cost"
+
+
+def _action(action: Json) -> str:
+    given = money(cast("Json | None", action.get("money")))
+    parts = (words(action.get("kind")), given, str(action.get("reason") or ""))
+    return " · ".join(filter(None, parts))
+
+
+def _promise(promise: Json) -> str:
+    backed = f"backed by {promise['backed_by']}" if promise.get("backed_by") else "nothing backs it"
+    return " · ".join(filter(None, (words(promise.get("action")), str(promise.get("text") or ""), backed)))
+
+
+def _policy(proposal: Json, draft: Json, pack: Pack) -> tuple[PolicyText, ...]:
+    cited = {str(c.get("ref") or "") for c in draft.get("citations") or [] if c.get("source") == "policy"}
+    lines = {**{i: pack.policy[i] for i in sorted(cited & set(pack.policy))}, **pack.policy_for(str(proposal.get("issue_type") or ""))}
+    language = str(proposal.get("language") or "")
+    return tuple(
+        PolicyText(i, line.text.get(language) or next(iter(line.text.values())), i in cited) for i, line in lines.items()
+    )

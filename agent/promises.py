@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from agent.facts.scan import scan
 from agent.facts.text import Text
 from agent.money import Money
-from agent.phrasebook import Pattern, Phrasebook, Phrases
+from agent.phrasebook import Phrasebook, Phrases
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,12 @@ def promised(text: Text, things: Sequence[Thing], phrases: Iterable[Phrases], to
 
 
 def _remedies(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Iterator[Commitment]:
-    folded = text.folded
-    named = [m.span() for m in p.remedy.finditer(folded)]
+    named = [(m.start, m.end) for m in text.find(p.remedy)]
     given = list(_given(text, named, p))
     for start, end in named:
         direct = next((g for g in given if g[0] < end and start < g[1]), None)
         if gives(text, (start, end), direct, p):
-            action = next((name for name, r in p.remedies.items() if r.search(folded, start, end)), "refund")
+            action = next((name for name, r in p.remedies.items() if text.has(r, start, end)), "refund")
             yield _commitment(action, text, text.sentence(start), things, today, remedy=True)
 
 
@@ -83,7 +82,7 @@ def _given(text: Text, named: Sequence[tuple[int, int]], p: Phrases) -> Iterator
             continue
         begin = max(upto, text.sentence(max(0, text.sentence(start)[0] - 2))[0])
         upto = text.sentence(min(len(text.raw), text.sentence(end)[1] + 2))[1]
-        yield from (m.span() for m in p.gives.finditer(text.folded, begin, upto))
+        yield from ((m.start, m.end) for m in text.find(p.gives, begin, upto))
 
 
 def gives(text: Text, remedy: tuple[int, int], direct: tuple[int, int] | None, p: Phrases) -> bool:
@@ -93,7 +92,7 @@ def gives(text: Text, remedy: tuple[int, int], direct: tuple[int, int] | None, p
     begin, end = text.clause(start)[0], text.clause(remedy[1] - 1)[1]
     if direct and told(text, direct[0], p):
         return False
-    if p.negations.search(folded, begin, min(end, remedy[1] + _NOT_AFTER)):
+    if text.has(p.negations, begin, min(end, remedy[1] + _NOT_AFTER)):
         return False
     if direct:
         return True
@@ -102,9 +101,9 @@ def gives(text: Text, remedy: tuple[int, int], direct: tuple[int, int] | None, p
     if _SUBCLAUSE.match(folded, begin):
         before = first
     joined = folded[before:begin].rstrip().endswith(_JOINTS)
-    if joined and p.negations.search(folded, before, begin):
+    if joined and text.has(p.negations, before, begin):
         return False
-    return not (p.restated.search(folded, before, end) or p.open.search(folded, before, end))
+    return not (text.has(p.restated, before, end) or text.has(p.open, before, end))
 
 
 _SUBCLAUSE: Final = re.compile(r" *(?:that|dass|que|che|dat)\b")
@@ -122,12 +121,12 @@ _AS: Final = re.compile(r"(?:as|like|since|because|wie|weil|da|comme|como|come|z
 def told(text: Text, at: int, p: Phrases) -> bool:
     """Whether what begins at `at` is only what the customer says, hopes or was told."""
     folded = text.folded
-    for m in p.restated.finditer(folded, text.sentence(at)[0], at):
-        between = folded[m.end() : at]
+    for m in text.find(p.restated, text.sentence(at)[0], at):
+        between = folded[m.end : at]
         reported = _SAYS_THAT.match(between) or (
-            _TOLD.search(m[0]) and len(between) < _TOLD_REACH and "," not in between
+            _TOLD.search(m.words) and len(between) < _TOLD_REACH and "," not in between
         )
-        if reported and not _AS.search(folded, max(0, m.start() - 9), m.start()):
+        if reported and not _AS.search(folded, max(0, m.start - 9), m.start):
             return True
     return False
 
@@ -146,24 +145,24 @@ _WITHIN: Final = re.compile(
 def _duties(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Iterator[Commitment]:
     """Sentences that commit the store and name a day to come, a period or a sum."""
     folded, seen = text.folded, set[tuple[int, int]]()
-    for m in p.commits.finditer(folded):
-        sentence = text.sentence(m.start())
-        if sentence in seen or p.remedy.search(folded, m.start(), m.end()):
+    for m in text.find(p.commits):
+        sentence = text.sentence(m.start)
+        if sentence in seen or text.has(p.remedy, m.start, m.end):
             continue
-        begin, end = text.clause(m.start())
-        if p.negations.search(folded, begin, end) or told(text, m.start(), p):
+        begin, end = text.clause(m.start)
+        if text.has(p.negations, begin, end) or told(text, m.start, p):
             continue
         near = [t for t in things if sentence[0] <= t.start < sentence[1] and not _wished(text, t.start, p)]
         bound = [t for t in near if t.kind == "amount" or _to_come(t, folded, today)]
         if bound:
             seen.add(sentence)
-            action = next((name for name, d in p.duties.items() if d.search(folded, *sentence)), "other")
+            action = next((name for name, d in p.duties.items() if text.has(d, *sentence)), "other")
             yield _commitment(action, text, sentence, bound, today, remedy=False)
 
 
 def _wished(text: Text, at: int, p: Phrases) -> bool:
     """Whether a thing stands in a clause that tells the customer's own words."""
-    return p.restated.search(text.folded, text.clause(at)[0], at) is not None
+    return text.has(p.restated, text.clause(at)[0], at)
 
 
 def _to_come(t: Thing, folded: str, today: date) -> bool:
@@ -194,16 +193,16 @@ def _commitment(
     )
 
 
-def backed_by_policy(text: Text, c: Commitment, lines: Iterable[tuple[str, str]], p: Phrases, least: int = 3) -> str:
+def backed_by_policy(text: Text, c: Commitment, lines: Iterable[tuple[str, Text]], p: Phrases, least: int = 3) -> str:
     """Id of the policy line that a sentence tells: it names the same remedy, keeps the line's condition and shares its words."""
     said = _stems(text.folded[c.start : c.end], p)
     for name, line in lines:
-        stems = _stems(line, p)
+        stems = _stems(line.folded, p)
         remedy = p.remedies.get(c.action)
         shared = said & stems
-        if len(shared) < least or len(shared) < _SHARED * len(said) or (remedy and not remedy.search(line)):
+        if len(shared) < least or len(shared) < _SHARED * len(said) or (remedy and not line.has(remedy)):
             continue
-        if p.conditions.search(line) and not _same_condition(text, c, stems, p):
+        if line.has(p.conditions) and not _same_condition(text, c, stems, p):
             continue
         return name
     return ""
@@ -216,8 +215,7 @@ _SHARED: Final = 0.34
 def _same_condition(text: Text, c: Commitment, stems: frozenset[str], p: Phrases) -> bool:
     """Whether a sentence sets a condition in words of the policy line."""
     return any(
-        stems & _stems(text.folded[m.end() : text.clause(m.end())[1]], p)
-        for m in p.conditions.finditer(text.folded, c.start, c.end)
+        stems & _stems(text.folded[m.end : text.clause(m.end)[1]], p) for m in text.find(p.conditions, c.start, c.end)
     )
 
 

@@ -80,7 +80,11 @@ def facts_of(text: Text, language: str, evidence: Evidence) -> Iterator[Fact]:
 def _effort(f: Found, text: Text) -> bool:
     """Whether a few minutes are only what a step takes ("worth two minutes"), not a time that is promised."""
     number, _, unit = f.value.partition(" ")
-    return unit == "minute" and Decimal(number) <= _FEW_MINUTES and not _PROMISED.search(text.folded, max(0, f.start - 20), f.start)
+    return (
+        unit == "minute"
+        and Decimal(number) <= _FEW_MINUTES
+        and not _PROMISED.search(text.folded, max(0, f.start - 20), f.start)
+    )
 
 
 _FEW_MINUTES: Final = 10

@@ -46,8 +46,6 @@ class Known:
     values: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     cores: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """The same by the value's core: an amount without its currency, an id without its letters."""
-    said: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    """What the customer's messages hold, whatever else holds it too."""
     derived: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict[str, dict[str, tuple[str, str]]])
     """kind -> value -> (source, the sum in words)."""
     roles: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
@@ -60,10 +58,10 @@ class Known:
     """Folded texts of the precedents, which are never a source."""
     withheld: frozenset[tuple[str, str]] = frozenset()
     """(kind, value) of the order that this customer must not be told of."""
-    said_text: str = ""
-    """Folded text of all messages."""
-    policy_lines: tuple[tuple[str, str], ...] = ()
-    """(id, folded text) of every policy line."""
+    said: Text = field(default_factory=lambda: Text(""))
+    """All messages as one text."""
+    policy_lines: tuple[tuple[str, Text], ...] = ()
+    """(id, text) of every policy line."""
     tokens: frozenset[str] = frozenset()
     """Ids, codes and words of the case in upper case without separators."""
     contact_names: tuple[str, ...] = ()
@@ -179,8 +177,8 @@ def index(e: Evidence) -> Known:
             if v not in k.values.get(kind, {}) and kind != "number"
         )
     k.precedents = fold(" ".join(f"{h.precedent.summary} {h.precedent.remedy}" for h in e.precedents))
-    k.policy_lines = tuple((name, fold(line.text)) for name, line in e.policy.items())
-    k.policy_text = " ".join(text for _, text in k.policy_lines)
+    k.policy_lines = tuple((name, Text(line.text)) for name, line in e.policy.items())
+    k.policy_text = " ".join(text.folded for _, text in k.policy_lines)
     k.tokens = frozenset(w.upper() for w in k.words).union(
         *(map(_token, k.values.get(kind, ())) for kind in (*_IDS, "iban", "phone", "email", "url"))
     )
@@ -188,8 +186,9 @@ def index(e: Evidence) -> Known:
     items = [fold(i.name) for i in e.order.items] if e.order else []
     items += [fold(x.text) for x in e.entities.of("product")]
     k.item_words = tuple(dict.fromkeys([*items, *(i.split()[-1] for i in items if i.split())]))
-    home = runs(k.said_text, RUN).union(*(runs(text, RUN) for _, text in k.policy_lines))
-    k.prompt_runs = frozenset[str]().union(*(runs(text, RUN) for text in e.prompts)) - home
+    if e.prompts:
+        home = runs(k.said.raw, RUN).union(*(runs(text.raw, RUN) for _, text in k.policy_lines))
+        k.prompt_runs = frozenset[str]().union(*(runs(text, RUN) for text in e.prompts)) - home
     return k
 
 
@@ -384,8 +383,7 @@ def _said(k: Known, e: Evidence, language: str) -> None:
             k.add(kind, value, source)
     for word, source in said.words.items():
         k.words.setdefault(word, source)
-    k.said = said.values
-    k.said_text = fold(" ".join(f"{m.subject} {m.text}" for m in e.messages))
+    k.said = Text("\n\n".join(f"{m.subject}\n\n{m.text}" for m in e.messages))
 
 
 def _entity_values(kind: str, value: str, detail: str) -> Iterable[tuple[str, str]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterator
 from typing import Final
 
-from agent.facts.text import Text, Word, fold
+from agent.facts.text import Text, Word
 
 _FIRST: Final = (
     "aaron abdul abigail adam adrian agnes ahmed aisha alan albert alejandro alessandro alexander alexandra ali alice alicia alina "
@@ -38,13 +38,173 @@ _FIRST: Final = (
 FIRST_NAMES: Final = frozenset(_FIRST.split())
 """First names, folded, that are hardly ever anything else."""
 _GREETINGS: Final = frozenset(
-    ["dear", "hello", "hi", "hey", "hallo", "liebe", "lieber", "moin", "tag", "morgen", "abend", "geehrte", "geehrter", "bonjour", "bonsoir", "cher", "chere", "salut", "hola", "estimado", "estimada", "querido", "querida", "buongiorno", "buonasera", "gentile", "ciao", "salve", "caro", "cara", "beste", "geachte", "dag", "goedemorgen", "goedemiddag", "ola", "prezado", "prezada", "bom", "dias"]
+    [
+        "dear",
+        "hello",
+        "hi",
+        "hey",
+        "hallo",
+        "liebe",
+        "lieber",
+        "moin",
+        "tag",
+        "morgen",
+        "abend",
+        "geehrte",
+        "geehrter",
+        "bonjour",
+        "bonsoir",
+        "cher",
+        "chere",
+        "salut",
+        "hola",
+        "estimado",
+        "estimada",
+        "querido",
+        "querida",
+        "buongiorno",
+        "buonasera",
+        "gentile",
+        "ciao",
+        "salve",
+        "caro",
+        "cara",
+        "beste",
+        "geachte",
+        "dag",
+        "goedemorgen",
+        "goedemiddag",
+        "ola",
+        "prezado",
+        "prezada",
+        "bom",
+        "dias",
+    ]
 )
 _TITLES: Final = frozenset(
-    ["mr", "mrs", "ms", "miss", "mx", "dr", "prof", "herr", "herrn", "frau", "madame", "monsieur", "mme", "mlle", "senor", "senora", "signor", "signora", "signore", "sra", "mevrouw", "meneer", "mijnheer", "senhor", "senhora", "sig", "kollegin", "kollege", "kundin", "kunde", "mitarbeiterin", "mitarbeiter", "colleague"]
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "mx",
+        "dr",
+        "prof",
+        "herr",
+        "herrn",
+        "frau",
+        "madame",
+        "monsieur",
+        "mme",
+        "mlle",
+        "senor",
+        "senora",
+        "signor",
+        "signora",
+        "signore",
+        "sra",
+        "mevrouw",
+        "meneer",
+        "mijnheer",
+        "senhor",
+        "senhora",
+        "sig",
+        "kollegin",
+        "kollege",
+        "kundin",
+        "kunde",
+        "mitarbeiterin",
+        "mitarbeiter",
+        "colleague",
+    ]
 )
 _NOBODY: Final = frozenset(
-    ["there", "all", "everyone", "everybody", "team", "customer", "customers", "client", "sir", "madam", "friend", "folks", "neighbour", "damen", "herren", "kundin", "kunde", "kunden", "zusammen", "you", "to", "und", "and", "or", "from", "for", "the", "a", "an", "is", "are", "we", "i", "it", "at", "in", "on", "in's", "wir", "sie", "ich", "ihr", "ihre", "ihrem", "ihren", "ihnen", "unser", "unsere", "support", "service", "care", "desk", "kundenservice", "kundendienst", "kundenbetreuung", "shop", "store", "cliente", "clienti", "clientes", "client", "klant", "klanten", "cliente", "e", "et", "y", "o", "ou", "la", "le", "equipe", "equipo", "squadra", "reader", "guest", "member", "thanks", "thank", "danke", "dank", "again", "nochmals", "erneut"]
+    [
+        "there",
+        "all",
+        "everyone",
+        "everybody",
+        "team",
+        "customer",
+        "customers",
+        "client",
+        "sir",
+        "madam",
+        "friend",
+        "folks",
+        "neighbour",
+        "damen",
+        "herren",
+        "kundin",
+        "kunde",
+        "kunden",
+        "zusammen",
+        "you",
+        "to",
+        "und",
+        "and",
+        "or",
+        "from",
+        "for",
+        "the",
+        "a",
+        "an",
+        "is",
+        "are",
+        "we",
+        "i",
+        "it",
+        "at",
+        "in",
+        "on",
+        "in's",
+        "wir",
+        "sie",
+        "ich",
+        "ihr",
+        "ihre",
+        "ihrem",
+        "ihren",
+        "ihnen",
+        "unser",
+        "unsere",
+        "support",
+        "service",
+        "care",
+        "desk",
+        "kundenservice",
+        "kundendienst",
+        "kundenbetreuung",
+        "shop",
+        "store",
+        "cliente",
+        "clienti",
+        "clientes",
+        "client",
+        "klant",
+        "klanten",
+        "cliente",
+        "e",
+        "et",
+        "y",
+        "o",
+        "ou",
+        "la",
+        "le",
+        "equipe",
+        "equipo",
+        "squadra",
+        "reader",
+        "guest",
+        "member",
+        "thanks",
+        "thank",
+        "danke",
+        "dank",
+        "again",
+        "nochmals",
+        "erneut",
+    ]
 )
 _PARTICLES: Final = frozenset("van von di du da dos zu ter ten bin mc del della".split())  # noqa: SIM905
 _ARTICLES: Final = frozenset("der den de la le".split())  # noqa: SIM905
@@ -53,7 +213,61 @@ _CLOSING: Final = re.compile(
     r"atentamente|saluti|groeten?|cumprimentos|atenciosamente)\b"
 )
 _PROPER: Final = frozenset(
-    ["royal", "mail", "deutsche", "post", "parcel", "force", "google", "apple", "pay", "paypal", "visa", "mastercard", "american", "express", "trading", "standards", "united", "kingdom", "great", "britain", "new", "year", "christmas", "eve", "black", "friday", "consumer", "rights", "citizens", "advice", "customer", "care", "service", "support", "team", "help", "desk", "face", "time", "smart", "home", "europe", "european", "union", "order", "number", "good", "morning", "afternoon", "evening", "kind", "best", "warm"]
+    [
+        "royal",
+        "mail",
+        "deutsche",
+        "post",
+        "parcel",
+        "force",
+        "google",
+        "apple",
+        "pay",
+        "paypal",
+        "visa",
+        "mastercard",
+        "american",
+        "express",
+        "trading",
+        "standards",
+        "united",
+        "kingdom",
+        "great",
+        "britain",
+        "new",
+        "year",
+        "christmas",
+        "eve",
+        "black",
+        "friday",
+        "consumer",
+        "rights",
+        "citizens",
+        "advice",
+        "customer",
+        "care",
+        "service",
+        "support",
+        "team",
+        "help",
+        "desk",
+        "face",
+        "time",
+        "smart",
+        "home",
+        "europe",
+        "european",
+        "union",
+        "order",
+        "number",
+        "good",
+        "morning",
+        "afternoon",
+        "evening",
+        "kind",
+        "best",
+        "warm",
+    ]
 )
 
 
@@ -90,7 +304,13 @@ def _name_at(
     parts = [x.folded.removesuffix("'s") for x in words[i:end]]
     if parts[0] in FIRST_NAMES:
         return end
-    if language != "de" and gap in _BLANKS and end - i >= 2 and not any(part in known for part in parts) and _PROPER.isdisjoint(parts):
+    if (
+        language != "de"
+        and gap in _BLANKS
+        and end - i >= 2
+        and not any(part in known for part in parts)
+        and _PROPER.isdisjoint(parts)
+    ):
         return end
     return i
 

@@ -98,7 +98,67 @@ _HOST: Final = re.compile(
 )
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{1,12}:(?://)?[^\s<>\"')\]]+", re.IGNORECASE)
 TLDS: Final = frozenset(
-    ["com", "net", "org", "info", "biz", "shop", "store", "io", "co", "app", "dev", "eu", "uk", "de", "fr", "es", "it", "nl", "pt", "at", "ch", "be", "ie", "us", "ca", "au", "pl", "se", "dk", "no", "br", "ru", "cn", "in", "example", "test", "online", "site", "xyz", "top", "club", "link", "click", "live", "me", "tv", "ly", "gg", "to", "cc", "ai", "invalid", "local", "zip", "mov", "page", "web", "support", "help"]
+    [
+        "com",
+        "net",
+        "org",
+        "info",
+        "biz",
+        "shop",
+        "store",
+        "io",
+        "co",
+        "app",
+        "dev",
+        "eu",
+        "uk",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "nl",
+        "pt",
+        "at",
+        "ch",
+        "be",
+        "ie",
+        "us",
+        "ca",
+        "au",
+        "pl",
+        "se",
+        "dk",
+        "no",
+        "br",
+        "ru",
+        "cn",
+        "in",
+        "example",
+        "test",
+        "online",
+        "site",
+        "xyz",
+        "top",
+        "club",
+        "link",
+        "click",
+        "live",
+        "me",
+        "tv",
+        "ly",
+        "gg",
+        "to",
+        "cc",
+        "ai",
+        "invalid",
+        "local",
+        "zip",
+        "mov",
+        "page",
+        "web",
+        "support",
+        "help",
+    ]
 )
 
 
@@ -250,7 +310,11 @@ def _ibans(r: _Reader, start: int, digit: int) -> bool:
     m = _IBAN.match(r.text.raw, start)
     if not (m and digit - start == 2):
         return False
-    return len(ident(m[0])) >= _IBAN_LEAST and sum(c.isdigit() for c in m[0]) >= 10 and r.add("iban", ident(m[0]), *m.span())
+    return (
+        len(ident(m[0])) >= _IBAN_LEAST
+        and sum(c.isdigit() for c in m[0]) >= 10
+        and r.add("iban", ident(m[0]), *m.span())
+    )
 
 
 def _phones(r: _Reader, start: int, digit: int) -> bool:
@@ -460,7 +524,25 @@ def _spelled(r: _Reader) -> None:
 
 
 _NEXT: Final = frozenset(
-    ["next", "coming", "nachste", "nachsten", "nachster", "nachstes", "kommende", "kommenden", "kommender", "prochain", "prochaine", "proximo", "proxima", "prossimo", "prossima", "volgende", "komende"]
+    [
+        "next",
+        "coming",
+        "nachste",
+        "nachsten",
+        "nachster",
+        "nachstes",
+        "kommende",
+        "kommenden",
+        "kommender",
+        "prochain",
+        "prochaine",
+        "proximo",
+        "proxima",
+        "prossimo",
+        "prossima",
+        "volgende",
+        "komende",
+    ]
 )
 _AMBIGUOUS: Final = frozenset(
     {"may", "march", "mars", "sept", "mar", "out", "set", "mai", "ago", "dic", "gen", "sat", "sun", "dag"}

@@ -60,6 +60,20 @@ def fold(text: str) -> str:
     return text.translate(_TABLE)
 
 
+_APART: Final = str.maketrans(dict.fromkeys(',"()[]{}<>/|*~•·', " "))
+
+
+class Hit(NamedTuple):
+    """A phrase that was found, with the name of the group that found it."""
+
+    start: int
+    end: int
+    words: str
+    name: str
+    part: str
+    """What the named group holds."""
+
+
 class Word(NamedTuple):
     """A run of letters with its folded form."""
 
@@ -78,6 +92,23 @@ class Text:
     def folded(self) -> str:
         """The whole text folded."""
         return fold(self.raw)
+
+    @cached_property
+    def spaced(self) -> str:
+        """The folded text as phrases are looked up in it: every word has a blank before it, so all stands one place later."""
+        return f" {self.folded.translate(_APART)}".replace(" '", "  ")
+
+    def find(self, phrase: re.Pattern[str], start: int = 0, end: int | None = None) -> list[Hit]:
+        """Where a phrase that begins with a blank stands in [start, end)."""
+        stop = len(self.spaced) if end is None else end + 1
+        return [
+            Hit(m.start(), m.end() - 1, m[0].strip(), m.lastgroup or "", m[m.lastgroup or 0])
+            for m in phrase.finditer(self.spaced, start, stop)
+        ]
+
+    def has(self, phrase: re.Pattern[str], start: int = 0, end: int | None = None) -> bool:
+        """Whether a phrase stands in [start, end)."""
+        return phrase.search(self.spaced, start, len(self.spaced) if end is None else end + 1) is not None
 
     @cached_property
     def words(self) -> tuple[Word, ...]:

@@ -34,6 +34,6 @@ def _orders(text: Text, book: Phrasebook) -> Iterator[str]:
     sentences = text.sentences()
     phrases = book.reading("en", (w.folded for w in text.words))
     for i, (start, end) in enumerate(sentences):
-        if any(p.instructions.search(text.folded, start, end) for p in phrases):
+        if any(text.has(p.instructions, start, end) for p in phrases):
             last = sentences[min(i + _AFTER, len(sentences) - 1)][1]
             yield text.raw[start:last]

@@ -71,7 +71,11 @@ def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:
         while end < len(raw) and raw[end].isalnum():
             end += 1
         piece = raw[start:end].upper()
-        if start < m.start() and end - start >= _DISGUISED and not any(piece in k for k in known if len(k) >= len(piece)):
+        if (
+            start < m.start()
+            and end - start >= _DISGUISED
+            and not any(piece in k for k in known if len(k) >= len(piece))
+        ):
             yield start, end, "a word with figures for letters"
     if m := _SHORT_LINES.search("\n" + raw):
         yield m.start(), m.end() - 1, "words scattered over lines"
@@ -95,7 +99,11 @@ _ODD: Final = 3
 
 def _looks_encoded(run: str) -> bool:
     """Whether a run mixes cases, figures and signs as words never do."""
-    if (run.isalpha() and run[1:].islower()) or not _ALPHABET.fullmatch(run) or ("-" in run and all(part.isalpha() for part in run.split("-"))):
+    if (
+        (run.isalpha() and run[1:].islower())
+        or not _ALPHABET.fullmatch(run)
+        or ("-" in run and all(part.isalpha() for part in run.split("-")))
+    ):
         return False
     turns = sum(a.islower() and b.isupper() for a, b in pairwise(run))
     digits = sum(c.isdigit() for c in run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +11,7 @@ from typing import Final
 from agent.case import Draft, Fact, Finding, Triage
 from agent.facts import Evidence, Text
 from agent.facts.judge import facts_of, whole_text
+from agent.facts.text import Hit
 from agent.phrasebook import Pattern, Phrasebook, Phrases
 from agent.promises import Commitment, promised, told
 
@@ -62,14 +62,14 @@ class Reading:
         """Facts that begin inside [start, end)."""
         return tuple(f for f in self.facts if start <= f.start < end)
 
-    def harmless(self, m: re.Match[str], p: Phrases, *, from_start: bool = True) -> bool:
+    def harmless(self, m: Hit, p: Phrases) -> bool:
         """Whether a match is denied, only told back, or in a clause that is not yet so."""
-        folded, begin = self.text.folded, self.text.clause(m.start())[0]
-        if p.negations.search(folded, begin, m.end()):
-            return True
-        if from_start and _opens(p.subordinate, folded, begin, m.start()):
-            return True
-        return told(self.text, m.start(), p)
+        begin = self.text.clause(m.start)[0]
+        return (
+            self.text.has(p.negations, begin, m.end)
+            or _opens(p.subordinate, self.text, begin, m.start)
+            or told(self.text, m.start, p)
+        )
 
     def finding(self, rule: str, message: str, start: int = 0, end: int = 0, *, hard: bool = True) -> Finding:
         """A finding; one in the subject has the empty span."""
@@ -86,10 +86,10 @@ class Reading:
 _QUOTE: Final = 90
 
 
-def _opens(pattern: Pattern, folded: str, begin: int, at: int) -> bool:
+def _opens(pattern: Pattern, text: Text, begin: int, at: int) -> bool:
     """Whether a word of `pattern` opens the clause, or stands right before position `at`."""
     return any(
-        folded[begin : m.start()].count(" ") <= _LEAD or at - m.end() <= _NEAR for m in pattern.finditer(folded, begin, at)
+        text.folded[begin : m.start].count(" ") <= _LEAD or at - m.end <= _NEAR for m in text.find(pattern, begin, at)
     )
 
 

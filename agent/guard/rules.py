@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from agent.case import Finding
-from agent.facts import PERSONAL, fold
+from agent.facts import PERSONAL, Text
 from agent.facts.known import RUN
 from agent.guard import hidden
 from agent.guard.echo import ECHO, instructed
@@ -57,11 +57,11 @@ def unverified_order_fact(r: Reading) -> Findings:
             )
     if r.evidence.order is None and r.evidence.dispute is None:
         for p in r.phrases:
-            for m in p.record_words.finditer(r.text.folded):
+            for m in r.text.find(p.record_words):
                 if not r.harmless(m, p):
                     yield r.finding(
                         "unverified_order_fact",
-                        f"{r.quote(*m.span())} speaks from a record, and none is open to this customer.",
+                        f"{r.quote(m.start, m.end)} speaks from a record, and none is open to this customer.",
                         *m.span(),
                     )
 
@@ -69,18 +69,27 @@ def unverified_order_fact(r: Reading) -> Findings:
 def invented_tracking(r: Reading) -> Findings:
     """A state of the parcel that neither the order nor the customer reports."""
     order, known = r.evidence.order, r.evidence.known
-    record = fold(f"{order.status} " + " ".join(f"{f.status} {f.note}" for f in order.fulfilments)) if order else ""
+    record = Text(f"{order.status} " + " ".join(f"{f.status} {f.note}" for f in order.fulfilments) if order else "")
     for p in r.phrases:
-        for m in p.parcel_states.finditer(r.text.folded):
-            state = m.lastgroup or ""
+        for m in r.text.find(p.parcel_states):
+            state = m.name
             read = state == "delivered" and order is not None and any(f.delivered_at for f in order.fulfilments)
-            read = read or m[0].split()[-1] in record
-            if not (read or _heard(state, f"{known.said_text} {known.policy_text} {record}", p) or r.harmless(m, p)):
-                yield r.finding("invented_tracking", f"{r.quote(*m.span())} is a parcel state that nothing shows.", *m.span())
+            read = read or m.words.split()[-1] in record.folded
+            if not (
+                read
+                or any(_heard(state, t, p) for t in (known.said, record, *(line for _, line in known.policy_lines)))
+                or r.harmless(m, p)
+            ):
+                yield r.finding(
+                    "invented_tracking",
+                    f"{r.quote(m.start, m.end)} is a parcel state that nothing shows.",
+                    m.start,
+                    m.end,
+                )
 
 
-def _heard(state: str, text: str, p: Phrases) -> bool:
-    return any(m.lastgroup == state for m in p.parcel_states.finditer(text))
+def _heard(state: str, text: Text, p: Phrases) -> bool:
+    return any(m.name == state for m in text.find(p.parcel_states))
 
 
 def invented_policy(r: Reading) -> Findings:
@@ -97,8 +106,8 @@ def invented_policy(r: Reading) -> Findings:
             )
     lines = e.known.policy_lines
     for p in r.phrases:
-        for m in p.policy_words.finditer(r.text.folded):
-            start, end = r.text.sentence(m.start())
+        for m in r.text.find(p.policy_words):
+            start, end = r.text.sentence(m.start)
             said = Commitment("", "", start, end)
             if not r.harmless(m, p) and not backed_by_policy(r.text, said, lines, p, least=2):
                 yield r.finding(
@@ -169,7 +178,7 @@ def _within_authority(r: Reading, c: Commitment) -> bool:
         return False
     cited = [x.ref for x in r.draft.citations if x.source == "policy"]
     named = any(
-        ref == name and p.remedies[c.action].search(line) and not p.conditions.search(line)
+        ref == name and line.has(p.remedies[c.action]) and not line.has(p.conditions)
         for ref in cited
         for name, line in r.evidence.known.policy_lines
         for p in r.phrases
@@ -188,13 +197,13 @@ def claimed_action(r: Reading) -> Findings:
     if order and any(f.dispatched_at for f in order.fulfilments):
         done.add("send")
     for p in r.phrases:
-        for m in p.deeds.finditer(r.text.folded):
-            verb = m[m.lastgroup or 0]
-            passive = m[0].split()[0] not in _FIRST_PERSON
+        for m in r.text.find(p.deeds):
+            verb = m.part
+            passive = m.words.split()[0] not in _FIRST_PERSON
             read = passive and r.evidence.known.words.get(verb, "").startswith("order:")
-            if m.lastgroup not in done and not read and not r.harmless(m, p):
+            if m.name not in done and not read and not r.harmless(m, p):
                 yield r.finding(
-                    "claimed_action", f"{r.quote(*m.span())} claims a deed that the log does not have.", *m.span()
+                    "claimed_action", f"{r.quote(m.start, m.end)} claims a deed that the log does not have.", *m.span()
                 )
 
 
@@ -219,16 +228,15 @@ def _never(r: Reading, rule: str) -> Findings:
     entry = r.rules.phrases.file.never[rule]
     if entry.issue_types and r.triage.issue_type not in entry.issue_types:
         return
-    folded = r.text.folded
     for p in r.phrases:
-        for m in p.never[rule].finditer(folded):
+        for m in r.text.find(p.never[rule]):
             unless = p.unless.get(rule)
-            start, end = r.text.sentence(m.start())
-            if unless and unless.search(folded, start, end):
+            start, end = r.text.sentence(m.start)
+            if unless and r.text.has(unless, start, end):
                 continue
             if entry.negatable and r.harmless(m, p):
                 continue
-            yield r.finding(rule, f"The draft {entry.says}: {r.quote(*m.span())}.", *m.span())
+            yield r.finding(rule, f"The draft {entry.says}: {r.quote(m.start, m.end)}.", m.start, m.end)
 
 
 def admits_fault(r: Reading) -> Findings:
@@ -291,13 +299,17 @@ def unsafe(r: Reading) -> Findings:
 def vocabulary(r: Reading) -> Findings:
     """Uses words that are the desk's own."""
     yield from _never(r, "vocabulary")
-    said = r.evidence.known.said_text
+    said = r.evidence.known.said.folded
     for m in _INTERNAL.finditer(r.text.raw):
         start = m.start()
         while start and (r.text.raw[start - 1].isalnum() or r.text.raw[start - 1] == "_"):
             start -= 1
         word = r.text.raw[start : m.end()]
-        if (m[0][0] == "_" or start == m.start()) and word.lower() not in said and not r.evidence.case_id.startswith(word):
+        if (
+            (m[0][0] == "_" or start == m.start())
+            and word.lower() not in said
+            and not r.evidence.case_id.startswith(word)
+        ):
             yield r.finding("vocabulary", f"{word!r} is a word of the desk.", start, m.end())
 
 
@@ -423,7 +435,7 @@ def echoed_instruction(r: Reading) -> Findings:
 
 def missing_content(r: Reading) -> Findings:
     """A content item that the first message of this issue type must have."""
-    book, folded = r.rules.phrases, r.text.folded
+    book = r.rules.phrases
     p = book.languages.get(r.draft.language)
     if p is None:
         return
@@ -433,7 +445,7 @@ def missing_content(r: Reading) -> Findings:
             continue
         if rule.fact and not _asked(r, rule.fact):
             continue
-        if (pattern and pattern.search(folded)) or (rule.fact and _has(r, rule.fact)):
+        if (pattern and r.text.has(pattern)) or (rule.fact and _has(r, rule.fact)):
             continue
         yield r.finding(
             "missing_content",

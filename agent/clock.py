@@ -34,6 +34,8 @@ def _parse_window(value: Any) -> Any:
     if match is None:
         raise ValueError(f"`{value}` is not a window like 09:00-17:00")
     h1, m1, s1, h2, m2, s2 = (int(x or 0) for x in match.groups())
+    if max(m1, s1, m2, s2) >= 60:
+        raise ValueError(f"`{value}` is not a window within one day")
     start, end = (timedelta(hours=h, minutes=m, seconds=s) for h, m, s in ((h1, m1, s1), (h2, m2, s2)))
     if start >= _MIDNIGHT or end > _MIDNIGHT or start == end:
         raise ValueError(f"`{value}` is not a window within one day")
@@ -98,22 +100,13 @@ class Calendar(BaseModel):
         return day in self.closures or (self.holidays is not None and day in _public(self.holidays, day.year))
 
     def spans(self, day: date) -> list[tuple[datetime, datetime]]:
-        """Open spans of one local day as UTC instants, in order. A night window belongs to the day on which it starts."""
+        """Windows that start on one local day, as UTC instants in order; a night window runs on into the next day."""
         if self.always_open:
             return [(self._instant(day, timedelta(0)), self._instant(day, _MIDNIGHT))]
-        found: list[tuple[datetime, datetime]] = []
-        yesterday = day - timedelta(days=1)
-        if not self._shut(yesterday):
-            found += [
-                (self._instant(day, timedelta(0)), self._instant(day, e))
-                for s, e in self.windows.get(DAYS[yesterday.weekday()], ())
-                if e < s
-            ]
-        if not self._shut(day):
-            found += [
-                (self._instant(day, s), self._instant(day, e if e > s else _MIDNIGHT))
-                for s, e in self.windows.get(DAYS[day.weekday()], ())
-            ]
+        if self._shut(day):
+            return []
+        own = self.windows.get(DAYS[day.weekday()], ())
+        found = [(self._instant(day, s), self._instant(day, e if e > s else e + _MIDNIGHT)) for s, e in own]
         return sorted(span for span in found if span[0] < span[1])
 
     def _instant(self, day: date, since_midnight: timedelta) -> datetime:
@@ -152,6 +145,8 @@ class Target(BaseModel):
         if count <= 0:
             raise ValueError(f"`{self.within}` must be more than nothing")
         if unit.startswith("day"):
+            if not count.is_integer():
+                raise ValueError(f"`{self.within}` must be whole days; write hours for a part of one")
             return int(count)
         return timedelta(minutes=count) if unit == "min" else timedelta(hours=count)
 
@@ -163,20 +158,21 @@ def due(target: Target, calendar: Calendar, start: datetime) -> datetime:
     return add_working_time(calendar, start, target.amount)
 
 
-def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Open spans from `start` on, as UTC instants; the first begins at `start` when that lies inside one.
+def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[date, datetime, datetime]]:
+    """Open spans from `start` on, each with its local day, as UTC instants; the first is cut to begin at `start`.
 
     Raises:
         ClosedForeverError: ten years without an open instant.
+
     """
     start = start.astimezone(UTC)
-    day = start.astimezone(calendar.zone).date()
+    day = start.astimezone(calendar.zone).date() - timedelta(days=1)
     last_open = day
     while (day - last_open).days < _HORIZON_DAYS:
         for opens, closes in calendar.spans(day):
             if closes > start:
                 last_open = day
-                yield max(opens, start), closes
+                yield day, max(opens, start), closes
         day += timedelta(days=1)
     raise ClosedForeverError(f"the calendar has no open time within ten years after {start.isoformat()}")
 
@@ -188,7 +184,7 @@ def add_working_time(calendar: Calendar, start: datetime, amount: timedelta) -> 
     """
     if calendar.always_open:
         return start.astimezone(UTC) + amount
-    for opens, closes in open_spans(calendar, start):
+    for _, opens, closes in open_spans(calendar, start):
         if amount <= closes - opens:
             return opens + amount
         amount -= closes - opens
@@ -196,31 +192,35 @@ def add_working_time(calendar: Calendar, start: datetime, amount: timedelta) -> 
 
 
 def add_business_days(calendar: Calendar, start: datetime, days: int) -> datetime:
-    """The same local time on the `days`-th open day after `start`.
+    """The same local time on the `days`-th open day after `start`, at its closing if that is earlier.
 
-    A start outside hours counts the day of the next opening as the first and ends at closing.
+    A start outside hours counts the day of the next opening as the first and ends at closing. The hours of a night
+    window belong to the day on which it starts.
     """
     local = start.astimezone(calendar.zone)
     if calendar.always_open:
         return calendar._instant(local.date() + timedelta(days=days), _since_midnight(local))  # pyright: ignore[reportPrivateUsage]
-    opening = next(open_spans(calendar, start))[0]
+    first, opening, _ = next(open_spans(calendar, start))
+    if not days:
+        return opening
     inside = opening == start.astimezone(UTC)
-    day, left = opening.astimezone(calendar.zone).date(), days if inside else days - 1
-    if not left:
-        return calendar.spans(day)[-1][1]
-    for _ in range(_HORIZON_DAYS):
-        day += timedelta(days=1)
-        if calendar.is_open_day(day):
-            left -= 1
-            if left == 0:
-                break
-    else:
-        raise ClosedForeverError(f"the calendar has no {days} open days within ten years after {start.isoformat()}")
+    day = _nth_open_day(calendar, first, days if inside else days - 1)
     closing = calendar.spans(day)[-1][1]
     if not inside:
         return closing
-    same = datetime.combine(day, local.time(), tzinfo=calendar.zone).astimezone(UTC)
+    same = datetime.combine(day + (local.date() - first), local.time(), tzinfo=calendar.zone).astimezone(UTC)
     return min(same, closing)
+
+
+def _nth_open_day(calendar: Calendar, day: date, after: int) -> date:
+    """The open day that is `after` open days later than `day`."""
+    last = day + timedelta(days=_HORIZON_DAYS)
+    while after:
+        day += timedelta(days=1)
+        if day > last:
+            raise ClosedForeverError(f"the calendar has {after} open days too few within ten years")
+        after -= calendar.is_open_day(day)
+    return day
 
 
 def _since_midnight(local: datetime) -> timedelta:

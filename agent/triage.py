@@ -15,7 +15,7 @@ from agent.understand import Understanding
 
 _COST = ((0.0, 1.0, 2.0, 3.0), (1.0, 0.0, 1.0, 1.3), (1.0, 1.0, 0.0, 1.0), (1.0, 1.0, 1.0, 0.0))
 """Cost of giving severity j when i is true, most severe first: a critical case must not be taken for a medium one."""
-_DOUBT = 0.15
+_DOUBT = 0.2
 """A rule of words needs this probability of the classifier for its severity or worse, twice that for the most severe:
 the same words are said in irony and of what might have happened."""
 _UNSURE = 0.35

@@ -1,0 +1,44 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export HF_HUB_OFFLINE ?= 1
+export LITELLM_LOCAL_MODEL_COST_MAP ?= True
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.PHONY: run test lint bench screenshots slow clean
+
+run: $(STAMP)  ## set up and start the desk with the sample store on 127.0.0.1:8000
+	@$(BIN)/desk serve
+
+test: $(STAMP)  ## set up and run the tests
+	@$(BIN)/python -m pytest -m "not slow"
+
+slow: $(STAMP)  ## checks that take longer: browser, full crash loop
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)  ## format, lint, types and import contracts
+	@$(BIN)/ruff format --check agent retrieval evals api tests
+	@$(BIN)/ruff check agent retrieval evals api tests
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)  ## speed of drafting and retrieval against a bare encoding
+	@$(BIN)/python -m evals.bench
+	@$(BIN)/python -m retrieval.bench --size 10000 100000
+
+screenshots: $(STAMP)  ## pictures of queue and case for the README
+	@$(BIN)/python -m pytest -m slow tests/browser -k screenshots
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11."; exit 2; }
+	@echo "Setting up $(VENV) (several minutes the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --progress-bar off -r requirements.lock 2>&1 | grep -E '^(Collecting|Installing|Successfully|ERROR)' | cut -c1-120 || true
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m pip check >/dev/null || echo "Note: pip check reports a conflict; see $(BIN)/pip check."
+	@touch $@
+
+clean:  ## remove the environment and everything that the desk keeps
+	rm -rf $(VENV) var

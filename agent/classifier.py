@@ -1,8 +1,9 @@
 """The embedded judgement: calibrated linear heads over embeddings, character n-grams and signals of the pack.
 
-One ridge regression a head (issue type, severity, human lead) over one feature space, solved in the span of the training
+One ridge regression a head (issue type, severity, both jointly, human lead) over one feature space, solved in the span of the training
 texts, so that a retrain takes a second and the held-out score of every text comes in closed form. Those scores set the
-temperature of each language. Weights are plain arrays, kept under the content hash of what taught them.
+temperature of each language. What is severe differs by issue type, so issue type and severity are each the geometric mean
+of their own head and of the joint head's marginal. Weights are plain arrays, kept under the content hash of what taught them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from retrieval.precedent import Vectors
 Floats = NDArray[np.float64]
 
 ENGLISH = "en"
-VERSION = 4
+VERSION = 5
 """Raised when features or heads change their meaning; part of the content hash."""
 _MIN_GRAM, _MAX_GRAM = 3, 5
 _VOCABULARY = 30_000
@@ -35,6 +36,10 @@ _RIDGE = 10.0
 """Regularisation of every head; 5 to 20 give the same accuracy."""
 _BLOCK = {"english": 1.0, "multilingual": 1.5, "multilingual_max": 1.0, "signals": 0.75, "grams": 2.0}
 """Weight of each feature block, chosen by held-out accuracy on starter and history; `docs/judgement.md` has the table."""
+JOINT = "joint"
+_BETWEEN = "|"
+_MIXED = ("issue_type", "severity")
+"""Heads that the joint head takes part in; its labels are `issue type|severity`."""
 _OWN_TEMPERATURE = 150
 """Texts of a language from which it gets a temperature of its own."""
 _WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]", re.UNICODE)
@@ -88,15 +93,20 @@ class UntrainedError(AgentError):
 class Classifier:
     """All heads over one feature space."""
 
-    def __init__(self, heads: Mapping[str, Head], signals: Sequence[str], grams: Sequence[str], idf: Floats) -> None:
+    def __init__(
+        self, heads: Mapping[str, Head], sharpness: Mapping[str, Mapping[str, float]], signals: Sequence[str],
+        grams: Sequence[str], idf: Floats,
+    ) -> None:  # fmt: skip
         self.heads = dict(heads)
+        self.sharpness = {name: dict(by_language) for name, by_language in sharpness.items()}
+        """Exponent that makes a mixed head honest, by language; "" for all others."""
         self._signals = {name: i for i, name in enumerate(signals)}
         self._grams = {gram: i for i, gram in enumerate(grams)}
         self._idf = idf
         self.version = self._content_hash()
 
     def predict(self, sense: Sense) -> dict[str, dict[str, float]]:
-        """Probability by label, for every head."""
+        """Probability by label, for every head but the joint one."""
         dense, at, values = self._features(sense)
         answer: dict[str, dict[str, float]] = {}
         for name, head in self.heads.items():
@@ -104,6 +114,13 @@ class Classifier:
             if at.size:
                 scores = scores + values @ head.weights[dense.size + at]
             answer[name] = head.probabilities(np.asarray(scores, dtype=np.float64), sense.language)
+        joint = answer.pop(JOINT)
+        for place, name in enumerate(_MIXED):
+            own = self.heads[name]
+            shared = _marginal(np.array(list(joint.values()))[None], self.heads[JOINT].labels, own.labels, place)
+            mixed = _mixed(np.array([answer[name][label] for label in own.labels])[None], shared)
+            sharp = self.sharpness[name].get(sense.language, self.sharpness[name][""])
+            answer[name] = dict(zip(own.labels, _sharpened(mixed, sharp)[0].tolist(), strict=True))
         return answer
 
     def issue_sentence(self, sense: Sense, issue_type: str) -> int:
@@ -124,7 +141,7 @@ class Classifier:
     def save(self, path: Path) -> None:
         """Writes weights as npz; plain arrays and JSON, never code."""
         arrays: dict[str, Any] = {"idf": self._idf}
-        meta = {"version": VERSION, "signals": list(self._signals), "grams": list(self._grams), "heads": {}}
+        meta = {"version": VERSION, "signals": list(self._signals), "grams": list(self._grams), "heads": {}, "sharpness": self.sharpness}
         for name, head in self.heads.items():
             meta["heads"][name] = {"labels": head.labels, "scale": dict(head.scale)}
             arrays[f"{name}.weights"], arrays[f"{name}.bias"] = head.weights.astype(np.float16), head.bias
@@ -145,7 +162,7 @@ class Classifier:
                 )
                 for name, head in meta["heads"].items()
             }
-            return cls(heads, meta["signals"], meta["grams"], file["idf"])
+            return cls(heads, meta["sharpness"], meta["signals"], meta["grams"], file["idf"])
 
     def _content_hash(self) -> str:
         digest = hashlib.sha256(str(VERSION).encode())
@@ -208,36 +225,76 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
     dense = np.stack([row[0] for row in rows]).astype(np.float64)
     sparse = _csr(rows, len(grams))
     kernel = dense @ dense.T + (sparse @ sparse.T).toarray() + 1.0
-    heads = {
-        name: _fit(name, lessons, kernel, dense, sparse)
-        for name in dict.fromkeys(label for lesson in lessons for label in lesson.labels)
+    answers = {name: [lesson.labels[name] for lesson in lessons] for name in lessons[0].labels}
+    answers[JOINT] = [_BETWEEN.join(lesson.labels[name] for name in _MIXED) for lesson in lessons]
+    languages = [lesson.sense.language for lesson in lessons]
+    heads: dict[str, Head] = {}
+    held_out: dict[str, Floats] = {}
+    for name, given in answers.items():
+        heads[name], held_out[name] = _fit(name, given, lessons, kernel, dense, sparse)
+    sharpness = {
+        name: _by_language(_log(_mixed(held_out[name], shared)), _places(answers[name], heads[name].labels), languages)
+        for place, name in enumerate(_MIXED)
+        for shared in [_marginal(held_out[JOINT], heads[JOINT].labels, heads[name].labels, place)]
     }
-    return Classifier(heads, signals, grams, idf)
+    return Classifier(heads, sharpness, signals, grams, idf)
 
 
-def _fit(name: str, lessons: Sequence[Lesson], kernel: Floats, dense: Floats, sparse: Any) -> Head:
-    """Ridge regression of one against the rest; the constant in the kernel is the bias.
+def _places(answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    return np.array([labels.index(a) for a in answers])
 
-    The score of a text held out of its own training is `y - alpha / diag(inverse)` (Rifkin and Lippert, 2007).
+
+def _marginal(joint: Floats, labels: Sequence[str], wanted: Sequence[str], place: int) -> Floats:
+    """Probability of each wanted label, summed over the joint labels that hold it; shape (n, wanted)."""
+    parts = [label.split(_BETWEEN)[place] for label in labels]
+    return joint @ np.array([[float(part == label) for label in wanted] for part in parts])
+
+
+def _log(probabilities: Floats) -> Floats:
+    return np.log(np.maximum(probabilities, 1e-9))
+
+
+def _mixed(own: Floats, shared: Floats) -> Floats:
+    """Geometric mean of two distributions, row by row."""
+    return _sharpened(np.exp((_log(own) + _log(shared)) / 2), 1.0)
+
+
+def _sharpened(probabilities: Floats, exponent: float) -> Floats:
+    return _softmax(_log(probabilities) * exponent)
+
+
+def _softmax(scores: Floats) -> Floats:
+    z = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return z / z.sum(axis=1, keepdims=True)
+
+
+def _fit(
+    name: str, answers: Sequence[str], lessons: Sequence[Lesson], kernel: Floats, dense: Floats, sparse: Any
+) -> tuple[Head, Floats]:
+    """Ridge regression of one against the rest, with the probabilities of every text held out of its own training.
+
+    The constant in the kernel is the bias. A held-out score is `y - alpha / diag(inverse)` (Rifkin and Lippert, 2007).
     """
-    answers = [lesson.labels[name] for lesson in lessons]
     counts = Counter(answers)
     labels = tuple(sorted(counts))
     if len(labels) < 2:
         raise UntrainedError(f"every lesson gives the same {name}; add texts with another one.")
     balance = np.array([len(answers) / (len(labels) * counts[a]) for a in answers]) ** 0.5
     root = np.sqrt(balance * np.array([lesson.weight for lesson in lessons]))
-    truth = np.array([labels.index(a) for a in answers])
+    truth = _places(answers, labels)
     target = np.where(np.arange(len(labels)) == truth[:, None], 1.0, -1.0)
     inverse = np.linalg.inv(root[:, None] * kernel * root + _RIDGE * np.eye(len(answers)))
     alpha = inverse @ (root[:, None] * target)
     held_out = target - alpha / (np.diag(inverse) * root)[:, None]
     pull = root[:, None] * alpha
     weights = np.vstack([dense.T @ pull, sparse.T @ pull]).astype(np.float32)
-    return Head(labels, weights, pull.sum(axis=0), _scales(held_out, truth, [x.sense.language for x in lessons]))
+    languages = [lesson.sense.language for lesson in lessons]
+    scales = _by_language(held_out, truth, languages)
+    each = np.array([scales.get(language, scales[""]) for language in languages])
+    return Head(labels, weights, pull.sum(axis=0), scales), _softmax(held_out * each[:, None])
 
 
-def _scales(scores: Floats, truth: NDArray[np.int64], languages: Sequence[str]) -> dict[str, float]:
+def _by_language(scores: Floats, truth: NDArray[np.int64], languages: Sequence[str]) -> dict[str, float]:
     scales = {"": _scale(scores, truth)}
     for language, count in Counter(languages).items():
         if count >= _OWN_TEMPERATURE:
@@ -249,7 +306,7 @@ def _scales(scores: Floats, truth: NDArray[np.int64], languages: Sequence[str]) 
 def _scale(scores: Floats, truth: NDArray[np.int64]) -> float:
     """The factor that makes held-out probabilities most honest (least negative log-likelihood)."""
     best, least = 1.0, np.inf
-    for candidate in np.geomspace(0.5, 20.0, 60):
+    for candidate in np.geomspace(0.3, 20.0, 60):
         z = scores * candidate
         z = z - z.max(axis=1, keepdims=True)
         loss = float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(truth)), truth]))

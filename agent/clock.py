@@ -1,6 +1,7 @@
 """SLA arithmetic: working time on calendars with zones, windows and holidays. Pure; `now` is always a parameter.
 
-Elapsed time is counted in UTC, so a working day that loses or gains an hour to daylight saving is that much shorter or longer.
+Elapsed time is counted in UTC, so a working day that loses or gains an hour to daylight saving is that much shorter or
+longer.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -74,7 +76,7 @@ class Calendar(BaseModel):
                 raise ValueError(f"no public holidays are known for `{self.holidays}`") from None
         for day in range(7):
             spans = sorted(self._spans(day))
-            if any(b[0] < a[1] for a, b in zip(spans, spans[1:], strict=False)):
+            if any(b[0] < a[1] for a, b in pairwise(spans)):
                 raise ValueError(f"windows overlap on {DAYS[day]}")
         return self
 
@@ -91,10 +93,8 @@ class Calendar(BaseModel):
         return ZoneInfo(self.time_zone)
 
     def is_open_day(self, day: date) -> bool:
-        """Whether the day is neither a holiday nor a closure and has a window of its own."""
-        if self.always_open:
-            return True
-        return bool(self.windows.get(DAYS[day.weekday()])) and not self._shut(day)
+        """Whether work begins on this day."""
+        return bool(self.spans(day))
 
     def _shut(self, day: date) -> bool:
         return day in self.closures or (self.holidays is not None and day in _public(self.holidays, day.year))

@@ -31,6 +31,8 @@ class Never(_File):
     """What makes the same words harmless in their sentence."""
     negatable: bool = True
     """Whether a "not" before the words makes them harmless."""
+    conditional: bool = False
+    """Whether an "if" or "once" before the words makes them harmless."""
     issue_types: tuple[str, ...] = ()
     """Read only for these issue types; empty reads it for all."""
 
@@ -104,14 +106,15 @@ class Phrasebook:
 
     file: GuardFile
     languages: Mapping[str, Phrases]
-    by_stopword: Mapping[str, str]
-    """Everyday word -> the one language that has it."""
+    everyday: Mapping[str, tuple[str, ...]]
+    """Everyday word -> the languages that have it."""
 
     def reading(self, language: str, words: Iterable[str]) -> tuple[Phrases, ...]:
         """The phrases to read a draft with: its own language's and those that its words show."""
         count: dict[str, int] = {}
-        for word in set(words):
-            if code := self.by_stopword.get(word):
+        own = self.languages[language].stopwords if language in self.languages else frozenset[str]()
+        for word in self.everyday.keys() & (set(words) - own):
+            for code in self.everyday[word]:
                 count[code] = count.get(code, 0) + 1
         codes = dict.fromkeys([language, *(c for c, n in count.items() if n >= _SHOWN)])
         return tuple(self.languages[c] for c in codes if c in self.languages)
@@ -134,7 +137,7 @@ def load_phrasebook(path: Path) -> Phrasebook:
     for code, words in file.stopwords.items():
         for word in fold(words).split():
             owners[word] = (*owners.get(word, ()), code)
-    return Phrasebook(file, languages, {w: codes[0] for w, codes in owners.items() if len(codes) == 1})
+    return Phrasebook(file, languages, owners)
 
 
 def _compile(file: GuardFile, code: str, path: Path) -> Phrases:

@@ -174,7 +174,9 @@ class Imported:
     """Rows whose content was not here before."""
 
 
-def bring_in(desk: Runtime, who: Principal, path: Path, mapping: Path | None = None, progress: Progress | None = None) -> Imported:
+def bring_in(
+    desk: Runtime, who: Principal, path: Path, mapping: Path | None = None, progress: Progress | None = None
+) -> Imported:
     """Reads a history into the archive in one transaction; rows that are here already change nothing.
 
     Raises:
@@ -200,7 +202,9 @@ def bring_in(desk: Runtime, who: Principal, path: Path, mapping: Path | None = N
     return Imported(len(made), added)
 
 
-def make_cards(rows: Iterable[tuple[int, Mapping[str, Any] | str]], pack: Pack, progress: Progress | None = None) -> list[Card]:
+def make_cards(
+    rows: Iterable[tuple[int, Mapping[str, Any] | str]], pack: Pack, progress: Progress | None = None
+) -> list[Card]:
     """Redacted cards of rows with their line numbers; a row that is a text says why it cannot be read.
 
     Raises:
@@ -252,9 +256,17 @@ def _jsonl(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
         try:
             value: object = json.loads(words)
         except (ValueError, RecursionError) as error:
-            yield line, f"it is not valid JSON ({getattr(error, 'msg', 'too deep')}); write one JSON object on each line"
+            yield (
+                line,
+                f"it is not valid JSON ({getattr(error, 'msg', 'too deep')}); write one JSON object on each line",
+            )
             continue
-        yield line, cast("dict[str, Any]", value) if isinstance(value, dict) else "it is not a JSON object; write one on each line"
+        yield (
+            line,
+            cast("dict[str, Any]", value)
+            if isinstance(value, dict)
+            else "it is not a JSON object; write one on each line",
+        )
 
 
 def _csv(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -384,4 +396,3 @@ def _keys(past: PastEscalation, found: Entities) -> tuple[str, ...]:
     orders = [order_key(word) for word in (past.order_ref, *found.values("order_id"))]
     named = (*orders, *found.values("tracking_number"), *past.products)
     return tuple(dict.fromkeys(key for key in named if 0 < len(key) <= 128))
-

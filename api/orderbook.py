@@ -31,7 +31,9 @@ class FileOrders:
                 row = json.loads(line)
                 order = read_order(row)
             except (ValueError, AttributeError, TypeError):
-                raise BrokenFile(path, number, "not an order as one JSON object", "correct or remove the line") from None
+                raise BrokenFile(
+                    path, number, "not an order as one JSON object", "correct or remove the line"
+                ) from None
             if not order.id:
                 raise BrokenFile(path, number, "the order has no id", "add `id`")
             self._rows[order_key(order.id)] = order, row.get("dispute")

@@ -36,9 +36,7 @@ class Loaded:
 class Parts:
     """Parts that may still be loading: asking for one waits for it."""
 
-    def __init__(
-        self, load_encoder: Callable[[], Encoder], load_rest: Callable[[Encoder, Report], Loaded]
-    ) -> None:
+    def __init__(self, load_encoder: Callable[[], Encoder], load_rest: Callable[[Encoder, Report], Loaded]) -> None:
         self._load_encoder, self._load_rest = load_encoder, load_rest
         self._encoder: Future[Encoder] = Future()
         self._all: Future[Loaded] = Future()

@@ -29,10 +29,20 @@ def escalation(body: bytes, *, now: datetime, plain: bool = False) -> dict[str, 
         BadInput: it cannot become an escalation; the message names the field and the way out.
 
     """
-    text = intake.decode(body, [])
+    text = text_of(body)
     payload = {"text": storable(text)} if plain else json_object(text)
     intake.parse(payload, now=now, case_id="case")
     return dict(payload)
+
+
+def text_of(line: bytes) -> str:
+    """The text of raw bytes.
+
+    Raises:
+        BadInput: they are no text.
+
+    """
+    return intake.decode(line, [])
 
 
 def json_object(text: str) -> Mapping[str, Any]:

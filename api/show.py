@@ -145,12 +145,14 @@ def sheet(proposal: Json, pack: Pack, now: datetime) -> Sheet:
     """The proposal of a case, ready to print."""
     draft: Json = proposal.get("draft") or {}
     guard: Json = proposal.get("guard") or {}
-    facts: Sequence[Json] = guard.get("facts") or []
+    facts = _rows(guard, "facts")
     body = str(draft.get("body") or "")
     shown = [f for f in facts if 0 <= int(f.get("start", 0)) < int(f.get("end", 0)) <= len(body)]
     return Sheet(
         engine=str(proposal.get("engine") or ""),
-        degraded=str(proposal.get("degraded_reason") or "another engine was asked first") if proposal.get("degraded") else "",
+        degraded=str(proposal.get("degraded_reason") or "another engine was asked first")
+        if proposal.get("degraded")
+        else "",
         kind=str(draft.get("kind") or ""),
         subject=str(draft.get("subject") or ""),
         body=tuple(_draft_pieces(body, shown)),
@@ -158,18 +160,20 @@ def sheet(proposal: Json, pack: Pack, now: datetime) -> Sheet:
         facts=tuple(_fact(number, f) for number, f in enumerate(shown, start=1)),
         findings=tuple(
             FindingLine(bool(f.get("hard")), words(f.get("rule")), str(f.get("message") or ""))
-            for f in guard.get("findings") or []
+            for f in _rows(guard, "findings")
         ),
         verdict=str(guard.get("verdict") or ""),
         triage=_triage(proposal, pack),
-        flags=tuple(words(flag) for flag in proposal.get("flags") or []),
-        human_lead=str(proposal.get("human_lead_reason") or "a person leads this case") if proposal.get("human_lead") else "",
-        clocks=tuple(_due(clock, now) for clock in proposal.get("clocks") or []),
-        missing=tuple(words(fact) for fact in proposal.get("missing_facts") or []),
-        precedents=tuple(_past(p, pack) for p in (proposal.get("precedents") or [])[:MOST_PRECEDENTS]),
+        flags=tuple(words(flag) for flag in _names(proposal, "flags")),
+        human_lead=str(proposal.get("human_lead_reason") or "a person leads this case")
+        if proposal.get("human_lead")
+        else "",
+        clocks=tuple(_due(clock, now) for clock in _rows(proposal, "clocks")),
+        missing=tuple(words(fact) for fact in _names(proposal, "missing_facts")),
+        precedents=tuple(_past(p, pack) for p in _rows(proposal, "precedents")[:MOST_PRECEDENTS]),
         precedents_note=str(proposal.get("precedents_note") or ""),
-        actions=tuple(_action(a) for a in draft.get("proposed_actions") or []),
-        promises=tuple(_promise(p) for p in draft.get("promises") or []),
+        actions=tuple(_action(a) for a in _rows(draft, "proposed_actions")),
+        promises=tuple(_promise(p) for p in _rows(draft, "promises")),
         policy=_policy(proposal, draft, pack),
     )
 
@@ -200,7 +204,13 @@ def away(at: datetime | None, now: datetime) -> str:
     if at is None:
         return ""
     gap = abs(at - now)
-    size = f"{gap.days} d" if gap >= timedelta(days=2) else f"{gap // timedelta(hours=1)} h" if gap >= timedelta(hours=2) else ""
+    size = (
+        f"{gap.days} d"
+        if gap >= timedelta(days=2)
+        else f"{gap // timedelta(hours=1)} h"
+        if gap >= timedelta(hours=2)
+        else ""
+    )
     size = size or f"{gap // timedelta(minutes=1)} min"
     return f"in {size}" if at >= now else f"{size} over"
 
@@ -214,7 +224,10 @@ def thread(case: CaseView, now: datetime) -> tuple[Thread, ...]:
     try:
         read: Sequence[Message] = intake.parse({"messages": bodies}, now=now, case_id=case.row.id).messages
     except BadInput:  # erased, or written by a person after the limits were reached
-        read = [Message(m.text, m.at, "staff" if m.author == "staff" else "customer", m.channel, m.subject) for m in case.messages]
+        read = [
+            Message(m.text, m.at, "staff" if m.author == "staff" else "customer", m.channel, m.subject)
+            for m in case.messages
+        ]
     proposal: Json = (case.draft.proposal if case.draft else None) or {}
     marks = list(_entity_marks(proposal.get("entities") or {}))
     return tuple(
@@ -230,7 +243,7 @@ def order_of(case: CaseView, orders: OrderBook) -> tuple[Order | None, Dispute |
     dispute = read_dispute(context["dispute"]) if context.get("dispute") else None
     proposal: Json = (case.draft.proposal if case.draft else None) or {}
     named = [str(case.escalation.get("order_ref") or "")]
-    named += [str(e.get("value") or "") for e in (proposal.get("entities") or {}).get("order_ids") or []]
+    named += [str(e.get("value") or "") for e in _rows(proposal.get("entities") or {}, "order_ids")]
     for order_id in filter(None, named):
         order = order or orders.order(order_id)
         dispute = dispute or orders.dispute(order_id)
@@ -247,6 +260,16 @@ def money(value: Money | Json | None) -> str:
         return f"{Decimal(str(value.get('amount'))):,.2f} {value.get('currency') or ''}".strip()
     except InvalidOperation:
         return ""
+
+
+def _rows(source: Json, name: str) -> Sequence[Json]:
+    """The objects in a list of a proposal; none when it is missing."""
+    return cast("Sequence[Json]", source.get(name) or ())
+
+
+def _names(source: Json, name: str) -> Sequence[str]:
+    """The words in a list of a proposal."""
+    return cast("Sequence[str]", source.get(name) or ())
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -276,7 +299,7 @@ def _pieces(text: str, marks: Iterable[tuple[int, int, str, str, int]]) -> Itera
 
 def _entity_marks(entities: Json) -> Iterator[tuple[int, int, int, str, str, int]]:
     for group, kind in _ENTITY.items():
-        for one in cast("Sequence[Json]", entities.get(group) or []):
+        for one in _rows(entities, group):
             span: Json = one.get("span") or {}
             start, end = int(span.get("start", 0)), int(span.get("end", 0))
             if end > start:
@@ -306,7 +329,7 @@ def _triage(proposal: Json, pack: Pack) -> tuple[TriageLine, ...]:
     kind = pack.issue_types.get(str(proposal.get("issue_type") or ""))
     level = pack.severities.get(str(proposal.get("severity") or ""))
     floor = proposal.get("severity_floor")
-    teams = [proposal.get("primary_team"), *(proposal.get("collaborators") or [])]
+    teams = [str(proposal.get("primary_team") or ""), *_names(proposal, "collaborators")]
     titles = [pack.teams[team].title if team in pack.teams else words(team) for team in teams if team]
     return (
         TriageLine(
@@ -335,7 +358,13 @@ def _past(hit: Json, pack: Pack) -> PastLine:
     kind = pack.issue_types.get(str(hit.get("issue_type") or ""))
     seconds = hit.get("resolved_in_s")
     hours = hit.get("resolved_in_hours", seconds / 3600 if isinstance(seconds, (int, float)) else None)
-    took = f"{hours / 24:.1f} days" if isinstance(hours, (int, float)) and hours >= 48 else f"{hours:.0f} h" if hours else ""
+    took = (
+        f"{hours / 24:.1f} days"
+        if isinstance(hours, (int, float)) and hours >= 48
+        else f"{hours:.0f} h"
+        if hours
+        else ""
+    )
     score = hit.get("score")
     alike = f"{score:.0%} alike" if isinstance(score, (int, float)) else "alike"
     remedy = ": ".join(filter(None, (words(hit.get("remedy_kind")), str(hit.get("remedy") or ""))))
@@ -365,9 +394,13 @@ def _promise(promise: Json) -> str:
 
 
 def _policy(proposal: Json, draft: Json, pack: Pack) -> tuple[PolicyText, ...]:
-    cited = {str(c.get("ref") or "") for c in draft.get("citations") or [] if c.get("source") == "policy"}
-    lines = {**{i: pack.policy[i] for i in sorted(cited & set(pack.policy))}, **pack.policy_for(str(proposal.get("issue_type") or ""))}
+    cited = {str(c.get("ref") or "") for c in _rows(draft, "citations") if c.get("source") == "policy"}
+    lines = {
+        **{i: pack.policy[i] for i in sorted(cited & set(pack.policy))},
+        **pack.policy_for(str(proposal.get("issue_type") or "")),
+    }
     language = str(proposal.get("language") or "")
     return tuple(
-        PolicyText(i, line.text.get(language) or next(iter(line.text.values())), i in cited) for i, line in lines.items()
+        PolicyText(i, line.text.get(language) or next(iter(line.text.values())), i in cited)
+        for i, line in lines.items()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -137,7 +138,13 @@ def agent_drafter(parts: Parts, clock: Clock, budget: Budget) -> Drafter:
 
 
 async def propose(
-    payload: Mapping[str, Any] | str | bytes, deps: Deps, clock: Clock, *, case_id: str, hint: str = "", earlier: int = 0
+    payload: Mapping[str, Any] | str | bytes,
+    deps: Deps,
+    clock: Clock,
+    *,
+    case_id: str,
+    hint: str = "",
+    earlier: int = 0,
 ) -> dict[str, Any]:
     """One escalation in, the proposal as JSON out; nothing is stored.
 
@@ -183,6 +190,7 @@ def _orders(settings: Settings, sample: bool) -> OrderBook:
 
 
 def _load_encoder(settings: Settings) -> Encoder:
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # must precede the import, which reads it once
     from retrieval.embed import SentenceEncoder  # noqa: PLC0415 - seconds of import
 
     return SentenceEncoder(settings.embed_model, threads=settings.threads)
@@ -190,7 +198,7 @@ def _load_encoder(settings: Settings) -> Encoder:
 
 def _load_rest(
     settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget, english: Encoder,
-    report: Report,
+    report: Report, /,
 ) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
     report("engine", "loading")
@@ -213,7 +221,10 @@ def _load_rest(
     taught = learn.rows(_teaching(settings))
     name = learn.fingerprint(pack, taught, english.fingerprint, multilingual.fingerprint)
     report("classifier", "loading")
-    told = lambda done, of: report("classifier", f"learning from {done} of {of} texts")  # noqa: E731
+
+    def told(done: int, of: int) -> None:
+        report("classifier", f"learning from {done} of {of} texts")
+
     classifier = learn.learn(settings.home / "classifier", taught, reader, name, told)
     limits = Limits(
         answer_s=settings.model_timeout, case_s=settings.case_timeout, answers=settings.model_requests,

@@ -12,13 +12,15 @@ from agent.case import Draft, Fact
 from agent.facts.evidence import Evidence
 from agent.facts.known import Known
 from agent.facts.names import names
-from agent.facts.scan import WRONG_WEEKDAY, Found, readings, scan
+from agent.facts.days import WRONG_WEEKDAY
+from agent.facts.reader import Found, words
+from agent.facts.scan import scan
 from agent.facts.text import Text, fold
 
 PERSONAL: Final = frozenset({"name", "email", "phone", "iban", "card_number", "order_id", "tracking_number", "code"})
 """Kinds of fact that can point to a person or to a person's order."""
-EMERGENCY: Final = frozenset(
-    "112 999 911 110 111 15 18 113 118 144 988 3114 116117 116111 116123 8001110111 8001110222 8001110333".split()  # noqa: SIM905
+EMERGENCY: Final = words(
+    "112 999 911 110 111 15 18 113 118 144 988 3114 116117 116111 116123 8001110111 8001110222 8001110333"
 )
 """Telephone numbers of emergency and crisis services, which need no source."""
 _EMERGENCY_CUE: Final = re.compile(
@@ -34,7 +36,7 @@ _ROLES: Final = {
     "total": r"(?:total|order value|gesamtbetrag|gesamtsumme|bestellwert|montant total|importe total|totale|totaal)",
     "charge": r"(?:charges? of|charged|abbuchung(?:en)? (?:von|uber)|abgebucht|debite|cargo de|addebit|afgeschreven|cobrad)",
 }  # fmt: skip
-_ROLE: Final = re.compile("|".join(rf"(?P<{name}>{pattern})" for name, pattern in _ROLES.items()))
+_ROLE: Final = re.compile(f" (?:{'|'.join(rf'(?P<{name}>{pattern})' for name, pattern in _ROLES.items())})")
 _ROLES_OF: Final = {
     "date": frozenset({"placed", "dispatched", "expected", "delivered", "due"}),
     "amount": frozenset({"refund", "total", "charge"}),
@@ -120,15 +122,15 @@ def _verdict(f: Found, text: Text, known: Known, slots: list[tuple[int, int, str
         return "contradicted", "", "that date falls on another weekday"
     if f.kind == "name":
         return _name(f, text, known)
-    source = next((s for v in readings(f) if (s := known.source(f.kind, v))), "")
+    source = next((s for v in f.values if (s := known.source(f.kind, v))), "")
     if role := _role(f, text, known):
-        if not known.roles[role].isdisjoint(readings(f)):
+        if not known.roles[role].isdisjoint(f.values):
             return "supported", source, ""
         if not source.startswith(("message:", "clock:")):
             return "contradicted", "", f"the record has {', '.join(sorted(known.roles[role]))}"
     if source:
         return "supported", source, ""
-    for v in readings(f):
+    for v in f.values:
         if rule := known.rule(f.kind, v):
             return "derived", *rule
     if f.kind in {"number", "phone", "code"} and _is_emergency(f, text):
@@ -165,11 +167,10 @@ def _role(f: Found, text: Text, known: Known) -> str:
     if roles is None or known.roles.keys().isdisjoint(roles):
         return ""
     best, nearest = "", _ROLE_REACH + 1
-    for m in _ROLE.finditer(text.folded, max(0, f.start - 60), f.end + 60):
-        before = m.end() <= f.start
-        between = text.folded[m.end() : f.start] if before else text.folded[f.end : m.start()]
-        if len(between) < nearest and m.lastgroup in roles and not _APART.search(between):
-            best, nearest = m.lastgroup or "", len(between)
+    for m in text.find(_ROLE, max(0, f.start - 60), f.end + 60):
+        between = text.folded[m.end : f.start] if m.end <= f.start else text.folded[f.end : m.start]
+        if len(between) < nearest and m.name in roles and not _APART.search(between):
+            best, nearest = m.name, len(between)
     return best if best in known.roles else ""
 
 

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from agent.case import Order
-from agent.facts.scan import WRONG_WEEKDAY, Found, ident, scan
+from agent.facts.days import WRONG_WEEKDAY
+from agent.facts.ids import ident
+from agent.facts.reader import Found
+from agent.facts.scan import scan
 from agent.facts.text import Text, fold
 from agent.money import Money
 
@@ -126,7 +129,7 @@ class Known:
         whole = Text(text)
         found = scan(whole, today, language)
         for f in found:
-            for value in (f.value, *f.other):
+            for value in f.values:
                 self.add(f.kind, value.removesuffix(WRONG_WEEKDAY), source)
         for w in whole.words:
             self.words.setdefault(w.folded, source)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
+from agent.facts.reader import words
 from agent.facts.text import Text, Word
 
 _FIRST: Final = (
@@ -35,176 +36,23 @@ _FIRST: Final = (
     "teresa theo theodor theresa thomas tiago tim timothy tina tobias todd torsten tracy udo ulrich ulrike ursula ute valentina "
     "valerie vanessa vera veronica victoria viktor vincent vincenzo walter wei werner wilhelm william wolfgang yannick yusuf yvonne zoe"
 )  # fmt: skip
-FIRST_NAMES: Final = frozenset(_FIRST.split())
+FIRST_NAMES: Final = words(_FIRST)
 """First names, folded, that are hardly ever anything else."""
-_GREETINGS: Final = frozenset(
-    [
-        "dear",
-        "hello",
-        "hi",
-        "hey",
-        "hallo",
-        "liebe",
-        "lieber",
-        "moin",
-        "tag",
-        "morgen",
-        "abend",
-        "geehrte",
-        "geehrter",
-        "bonjour",
-        "bonsoir",
-        "cher",
-        "chere",
-        "salut",
-        "hola",
-        "estimado",
-        "estimada",
-        "querido",
-        "querida",
-        "buongiorno",
-        "buonasera",
-        "gentile",
-        "ciao",
-        "salve",
-        "caro",
-        "cara",
-        "beste",
-        "geachte",
-        "dag",
-        "goedemorgen",
-        "goedemiddag",
-        "ola",
-        "prezado",
-        "prezada",
-        "bom",
-        "dias",
-    ]
+_GREETINGS: Final = words(
+    "dear hello hi hey hallo liebe lieber moin tag morgen abend geehrte geehrter bonjour bonsoir cher chere salut "
+    "hola estimado estimada querido querida buongiorno buonasera gentile ciao salve caro cara beste geachte dag "
+    "goedemorgen goedemiddag ola prezado prezada bom dias"
 )
-_TITLES: Final = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "mx",
-        "dr",
-        "prof",
-        "herr",
-        "herrn",
-        "frau",
-        "madame",
-        "monsieur",
-        "mme",
-        "mlle",
-        "senor",
-        "senora",
-        "signor",
-        "signora",
-        "signore",
-        "sra",
-        "mevrouw",
-        "meneer",
-        "mijnheer",
-        "senhor",
-        "senhora",
-        "sig",
-        "kollegin",
-        "kollege",
-        "kundin",
-        "kunde",
-        "mitarbeiterin",
-        "mitarbeiter",
-        "colleague",
-    ]
+_TITLES: Final = words(
+    "mr mrs ms miss mx dr prof herr herrn frau madame monsieur mme mlle senor senora signor signora signore sra "
+    "mevrouw meneer mijnheer senhor senhora sig kollegin kollege kundin kunde mitarbeiterin mitarbeiter colleague"
 )
-_NOBODY: Final = frozenset(
-    [
-        "there",
-        "all",
-        "everyone",
-        "everybody",
-        "team",
-        "customer",
-        "customers",
-        "client",
-        "sir",
-        "madam",
-        "friend",
-        "folks",
-        "neighbour",
-        "damen",
-        "herren",
-        "kundin",
-        "kunde",
-        "kunden",
-        "zusammen",
-        "you",
-        "to",
-        "und",
-        "and",
-        "or",
-        "from",
-        "for",
-        "the",
-        "a",
-        "an",
-        "is",
-        "are",
-        "we",
-        "i",
-        "it",
-        "at",
-        "in",
-        "on",
-        "in's",
-        "wir",
-        "sie",
-        "ich",
-        "ihr",
-        "ihre",
-        "ihrem",
-        "ihren",
-        "ihnen",
-        "unser",
-        "unsere",
-        "support",
-        "service",
-        "care",
-        "desk",
-        "kundenservice",
-        "kundendienst",
-        "kundenbetreuung",
-        "shop",
-        "store",
-        "cliente",
-        "clienti",
-        "clientes",
-        "client",
-        "klant",
-        "klanten",
-        "cliente",
-        "e",
-        "et",
-        "y",
-        "o",
-        "ou",
-        "la",
-        "le",
-        "equipe",
-        "equipo",
-        "squadra",
-        "reader",
-        "guest",
-        "member",
-        "thanks",
-        "thank",
-        "danke",
-        "dank",
-        "again",
-        "nochmals",
-        "erneut",
-    ]
+_NOBODY: Final = words(
+    "there all everyone everybody team customer customers client sir madam friend folks neighbour damen herren "
+    "kundin kunde kunden zusammen you to und and or from for the a an is are we i it at in on in's wir sie ich "
+    "ihr ihre ihrem ihren ihnen unser unsere support service care desk kundenservice kundendienst kundenbetreuung "
+    "shop store cliente clienti clientes client klant klanten cliente e et y o ou la le equipe equipo squadra "
+    "reader guest member thanks thank danke dank again nochmals erneut"
 )
 _PARTICLES: Final = frozenset("van von di du da dos zu ter ten bin mc del della".split())  # noqa: SIM905
 _ARTICLES: Final = frozenset("der den de la le".split())  # noqa: SIM905
@@ -212,133 +60,89 @@ _CLOSING: Final = re.compile(
     r"(?:regards|wishes|thanks|sincerely|faithfully|cheers|yours|warmly|grussen?|grusse|gruss|cordialement|salutations|saludo|saludos|"
     r"atentamente|saluti|groeten?|cumprimentos|atenciosamente)\b"
 )
-_PROPER: Final = frozenset(
-    [
-        "royal",
-        "mail",
-        "deutsche",
-        "post",
-        "parcel",
-        "force",
-        "google",
-        "apple",
-        "pay",
-        "paypal",
-        "visa",
-        "mastercard",
-        "american",
-        "express",
-        "trading",
-        "standards",
-        "united",
-        "kingdom",
-        "great",
-        "britain",
-        "new",
-        "year",
-        "christmas",
-        "eve",
-        "black",
-        "friday",
-        "consumer",
-        "rights",
-        "citizens",
-        "advice",
-        "customer",
-        "care",
-        "service",
-        "support",
-        "team",
-        "help",
-        "desk",
-        "face",
-        "time",
-        "smart",
-        "home",
-        "europe",
-        "european",
-        "union",
-        "order",
-        "number",
-        "good",
-        "morning",
-        "afternoon",
-        "evening",
-        "kind",
-        "best",
-        "warm",
-    ]
+_PROPER: Final = words(
+    "royal mail deutsche post parcel force google apple pay paypal visa mastercard american express trading "
+    "standards united kingdom great britain new year christmas eve black friday consumer rights citizens advice "
+    "customer care service support team help desk face time smart home europe european union order number good "
+    "morning afternoon evening kind best warm"
 )
 
 
 def names(text: Text, language: str, known: Container[str]) -> Iterator[tuple[int, int]]:
-    """Spans of people's names. `known` holds the folded words of the case's own records, which count only in a greeting or title."""
-    raw, words, signed = text.raw, text.words, _signatures(text)
-    i = 0
-    while i < len(words):
-        j = _name_at(raw, words, i, language, known, signed) if raw[words[i].start].isupper() else i
-        if j > i:
-            yield words[i].start, words[j - 1].end
-            i = j
-        else:
-            i += 1
+    """Spans of people's names.
+
+    `known` holds the folded words of the case's own records: two of them side by side are no name unless they are
+    greeted, titled or signing. German writes every noun like a name, so there two capitals alone are none.
+    """
+    raw, written, signed, i = text.raw, text.words, _signatures(text), 0
+    for at, w in enumerate(written):
+        if at < i or not raw[w.start].isupper() or w.folded in _NOBODY or w.folded in _TITLES:
+            continue
+        before = written[at - 1] if at else None
+        led = (
+            before is not None and (before.folded in _GREETINGS or before.folded in _TITLES) and _led(raw, written, at)
+        )
+        if not (led or w.start in signed or w.folded.removesuffix("'s") in FIRST_NAMES or language != "de"):
+            continue
+        end = _extent(raw, written, at)
+        parts = [x.folded.removesuffix("'s") for x in written[at:end]]
+        alone = not led and w.start not in signed and parts[0] not in FIRST_NAMES
+        if alone and (
+            end - at < _PAIR or not _inside(raw, before, w) or not _PROPER.isdisjoint(parts) or _any(parts, known)
+        ):
+            continue
+        if w.start in signed and not led and parts[0] in known and parts[0] not in FIRST_NAMES:
+            continue
+        yield w.start, written[end - 1].end
+        i = end
 
 
-def _name_at(
-    raw: str, words: tuple[Word, ...], i: int, language: str, known: Container[str], signed: frozenset[int]
-) -> int:
-    """Index behind the name that begins with word `i`, or `i`."""
-    w = words[i]
-    if w.folded in _NOBODY or w.folded in _TITLES:
-        return i
-    before = words[i - 1] if i else None
-    gap = raw[before.end : w.start] if before else ""
-    led = gap in _BLANKS or (before is not None and gap == ". " and before.end - before.start <= _ABBREVIATED)
-    if led and before and before.folded in _TITLES:
-        return _extent(raw, words, i)
-    if led and before and before.folded in _GREETINGS and _opens_line(raw, words, i - 1):
-        return _extent(raw, words, i)
-    if w.start in signed:
-        return _extent(raw, words, i) if w.folded not in known or w.folded in FIRST_NAMES else i
-    end = _extent(raw, words, i)
-    parts = [x.folded.removesuffix("'s") for x in words[i:end]]
-    if parts[0] in FIRST_NAMES:
-        return end
-    if (
-        language != "de"
-        and gap in _BLANKS
-        and end - i >= 2
-        and not any(part in known for part in parts)
-        and _PROPER.isdisjoint(parts)
-    ):
-        return end
-    return i
-
-
+_PAIR: Final = 2
 _BLANKS: Final = frozenset({" ", "\u00a0"})
 _ABBREVIATED: Final = 4
 """Titles up to so many letters may end in a full stop."""
 
 
-def _extent(raw: str, words: tuple[Word, ...], i: int) -> int:
+def _any(parts: Iterable[str], known: Container[str]) -> bool:
+    return any(part in known for part in parts)
+
+
+def _inside(raw: str, before: Word | None, w: Word) -> bool:
+    """Whether a word stands inside a sentence: its capital then means something."""
+    return before is not None and raw[before.end : w.start] in _BLANKS
+
+
+def _led(raw: str, written: tuple[Word, ...], i: int) -> bool:
+    """Whether the greeting or title before word `i` belongs to it."""
+    before, gap = written[i - 1], raw[written[i - 1].end : written[i].start]
+    if before.folded in _GREETINGS and before.folded not in _TITLES:
+        start = raw.rfind("\n", 0, before.start) + 1
+        return gap in _BLANKS and len(raw[start : before.start].split()) <= _OPENING
+    return gap in _BLANKS or (gap == ". " and before.end - before.start <= _ABBREVIATED)
+
+
+_OPENING: Final = 2
+"""A greeting stands among the first three words of its line."""
+
+
+def _extent(raw: str, written: tuple[Word, ...], i: int) -> int:
     """Index behind the capitalised words, at most four, that follow one another from word `i`."""
     j = i + 1
-    while j < len(words) and j - i < 4 and re.fullmatch(r"[ \u00a0]|\. ?", raw[words[j - 1].end : words[j].start]):
-        if raw[words[j - 1].end] == "." and words[j - 1].end - words[j - 1].start > 2:
+    while j < len(written) and j - i < _MOST:
+        left, w = written[j - 1], written[j]
+        gap = raw[left.end : w.start]
+        if gap not in _BLANKS and not (gap in {".", ". "} and left.end - left.start <= _INITIAL):
             break
-        w = words[j]
-        led = w.folded in _PARTICLES or (w.folded in _ARTICLES and words[j - 1].folded in _PARTICLES)
-        particle = led and j + 1 < len(words) and raw[words[j + 1].start].isupper()
-        if not particle and (not raw[w.start].isupper() or w.folded in _NOBODY or w.end - w.start < 2):
+        led = w.folded in _PARTICLES or (w.folded in _ARTICLES and left.folded in _PARTICLES)
+        particle = led and j + 1 < len(written) and raw[written[j + 1].start].isupper()
+        if not particle and (not raw[w.start].isupper() or w.folded in _NOBODY or w.end - w.start < _INITIAL):
             break
         j += 1
     return j
 
 
-def _opens_line(raw: str, words: tuple[Word, ...], i: int) -> bool:
-    """Whether word `i` stands in the first three words of its line."""
-    start = raw.rfind("\n", 0, words[i].start) + 1
-    return len(raw[start : words[i].start].split()) <= 2
+_MOST: Final = 4
+_INITIAL: Final = 2
 
 
 def _signatures(text: Text) -> frozenset[int]:

@@ -96,5 +96,8 @@ def _joined(text: str, left: Word, right: Word) -> bool:
     return right.start - left.end <= 2 and not text[left.end : right.start].strip(" \u00a0\n-")
 
 
+_HEADS: Final = frozenset(w[:3] for w in WORDS)
+
+
 def _numeral(word: str) -> bool:
-    return word in WORDS or (len(word) > 6 and _compound(word) is not None)
+    return word in WORDS or (len(word) > 6 and word[:3] in _HEADS and _compound(word) is not None)

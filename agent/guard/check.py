@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.case import Draft, Finding, GuardReport, Triage
 from agent.facts import Evidence
 from agent.facts.judge import in_body
 from agent.guard.reading import Reading, Rulebook
-from agent.guard.rules import BRIEF_RULES, RULES
+from agent.guard.rules import BRIEF_RULES, RULES, Rule
 
 
-def check(draft: Draft, triage: Triage, evidence: Evidence, rules: Rulebook) -> GuardReport:
+def check(
+    draft: Draft, triage: Triage, evidence: Evidence, book: Rulebook, rules: Mapping[str, Rule] = RULES
+) -> GuardReport:
     """The guard's report on a draft: `blocked` by a hard finding, `warned` by soft ones, else `clear`."""
-    reading = Reading(draft, triage, evidence, rules)
+    reading = Reading(draft, triage, evidence, book)
     brief = draft.kind == "brief"
     found: dict[tuple[str, int, int], Finding] = {}
-    for name, rule in RULES.items():
+    for name, rule in rules.items():
         if brief and name not in BRIEF_RULES:
             continue
         for f in rule(reading):

@@ -42,7 +42,7 @@ _ESCAPES: Final = re.compile(
 )
 _SPACED: Final = re.compile(r"(?<!\w)[^\W\d_](?:[ .\-_*·|/]{1,3}[^\W\d_](?!\w)){5,}")
 _SHORT_LINES: Final = re.compile(r"\n(?:[ \t]*[^\n]{1,13}\n+){5,}")
-_CUT: Final = re.compile(r"(?:[*_|~^]|-\n|\n-)(?=[^\W\d_]{2})")
+_CUT: Final = re.compile(r"(?:[*_|~^]+|-\n|\n-)(?=[^\W\d_]{2})")
 _INNER_FIGURE: Final = re.compile(r"\d+(?=[A-Za-z])")
 _SIGNS: Final = re.compile(r"[^0-9A-Z]")
 
@@ -61,7 +61,11 @@ def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:
     for pattern, what in ((_ESCAPES, "encoded characters"), (_SPACED, "letters set apart")):
         for m in pattern.finditer(raw):
             yield *m.span(), what
-    odd = [(w.start, w.end) for w in text.words if _odd_case(raw[w.start : w.end]) and w.folded.upper() not in known]
+    odd = [
+        (w.start, w.end)
+        for w in text.words
+        if not raw[w.start + 1 : w.end].islower() and _odd_case(raw[w.start : w.end]) and w.folded.upper() not in known
+    ]
     if len(odd) >= _ODD:
         yield *odd[0], "words whose letters change case"
     for m in _INNER_FIGURE.finditer(raw):

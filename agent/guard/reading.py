@@ -62,12 +62,12 @@ class Reading:
         """Facts that begin inside [start, end)."""
         return tuple(f for f in self.facts if start <= f.start < end)
 
-    def harmless(self, m: Hit, p: Phrases) -> bool:
+    def harmless(self, m: Hit, p: Phrases, *, conditional: bool = True) -> bool:
         """Whether a match is denied, only told back, or in a clause that is not yet so."""
         begin = self.text.clause(m.start)[0]
         return (
             self.text.has(p.negations, begin, m.end)
-            or _opens(p.subordinate, self.text, begin, m.start)
+            or (conditional and _opens(p.subordinate, self.text, begin, m.start))
             or told(self.text, m.start, p)
         )
 

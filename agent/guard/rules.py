@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from agent.case import Finding
-from agent.facts import PERSONAL, Text
+from agent.facts import PERSONAL, Text, fold
 from agent.facts.known import RUN
 from agent.guard import hidden
 from agent.guard.echo import ECHO, instructed
@@ -62,7 +62,8 @@ def unverified_order_fact(r: Reading) -> Findings:
                     yield r.finding(
                         "unverified_order_fact",
                         f"{r.quote(m.start, m.end)} speaks from a record, and none is open to this customer.",
-                        *m.span(),
+                        m.start,
+                        m.end,
                     )
 
 
@@ -203,7 +204,10 @@ def claimed_action(r: Reading) -> Findings:
             read = passive and r.evidence.known.words.get(verb, "").startswith("order:")
             if m.name not in done and not read and not r.harmless(m, p):
                 yield r.finding(
-                    "claimed_action", f"{r.quote(m.start, m.end)} claims a deed that the log does not have.", *m.span()
+                    "claimed_action",
+                    f"{r.quote(m.start, m.end)} claims a deed that the log does not have.",
+                    m.start,
+                    m.end,
                 )
 
 
@@ -234,7 +238,7 @@ def _never(r: Reading, rule: str) -> Findings:
             start, end = r.text.sentence(m.start)
             if unless and r.text.has(unless, start, end):
                 continue
-            if entry.negatable and r.harmless(m, p):
+            if entry.negatable and r.harmless(m, p, conditional=entry.conditional):
                 continue
             yield r.finding(rule, f"The draft {entry.says}: {r.quote(m.start, m.end)}.", m.start, m.end)
 
@@ -285,7 +289,7 @@ def customer_deadline(r: Reading) -> Findings:
     for f in _never(r, "customer_deadline"):
         start, end = r.text.sentence(f.start)
         days = [x for x in r.facts_in(start, end) if x.kind in {"date", "time", "duration"}]
-        if days and all(x.source.startswith("clock:") and x.source != "clock:now" for x in days):
+        if days and all(any(fold(x.text) in slot for slot in r.evidence.known.slots) for x in days):
             continue
         if not any(backed_by_policy(r.text, Commitment("", "", start, end), lines, p) for p in r.phrases):
             yield f
@@ -395,24 +399,26 @@ def wrong_language(r: Reading) -> Findings:
     if letters >= _FEW and sum(w.folded in own for w in r.text.words) < _SHARE * len(r.text.words):
         yield r.finding("wrong_language", f"The draft does not read as {d.language}.")
         return
+    known = r.evidence.known.words
     for start, end, words in r.text.sentence_words():
-        other = [c for w in words if (c := book.by_stopword.get(w)) and c != d.language]
-        if len(other) < _OTHER and len(words) < _SENTENCE:
-            continue
+        other = sum(w in book.everyday and w not in own for w in words)
         home = sum(w in own for w in words)
-        if (home == 0 and len(words) >= _SENTENCE) or (len(other) >= _OTHER and home * 2 < len(other)):
+        strange = home * _HOME < len(words) >= _SENTENCE and sum(w in known for w in words) * 2 < len(words)
+        if strange or (other >= _OTHER and home * 2 < other):
             hard = sum(map(len, words)) >= _FEW
             yield r.finding("wrong_language", f"{r.quote(start, end)} is not {d.language}.", start, end, hard=hard)
 
 
 _OTHER: Final = 2
 """So many everyday words of another language, and hardly one of its own, give a sentence away."""
+_HOME: Final = 8
+"""A sentence in which fewer than one word in so many is an everyday word, and most words are new to the case, is strange."""
 _FEW: Final = 20
 """Below so many letters a language cannot be told."""
 _SHARE: Final = 0.15
 """Share of everyday words below which a text is not in its language; honest drafts have 0.35 and more."""
-_SENTENCE: Final = 9
-"""A sentence of so many words without one everyday word of its language is not in it."""
+_SENTENCE: Final = 4
+"""Shorter sentences are too short to look strange."""
 
 
 def echoed_instruction(r: Reading) -> Findings:

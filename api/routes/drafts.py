@@ -46,9 +46,7 @@ async def post_draft(
 
 
 @router.get("/{draft_id}", responses={404: {"description": "There is no such draft."}, **PROBLEMS})
-def get_draft(
-    draft_id: str, desk: Desk, who: Reader, if_none_match: Annotated[str, Header()] = ""
-) -> Response:
+def get_draft(draft_id: str, desk: Desk, who: Reader, if_none_match: Annotated[str, Header()] = "") -> Response:
     """A draft with its whole proposal; its ETag is what a review binds to."""
     draft = desk.views.draft(who, draft_id)
     tag = etag(draft, desk.views.case(who, draft.case_id).version)

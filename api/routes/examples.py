@@ -65,7 +65,9 @@ _PROBLEM: Final = {
     "title": "Unprocessable Entity",
     "status": 422,
     "detail": "txet: is not a known field; use only id, channel, lang, text, messages, ...",
-    "errors": [{"field": "txet", "detail": "txet: is not a known field; use only id, channel, lang, text, messages, ..."}],
+    "errors": [
+        {"field": "txet", "detail": "txet: is not a known field; use only id, channel, lang, text, messages, ..."}
+    ],
 }
 
 ESCALATION_BODY: Final[dict[str, Any]] = {
@@ -98,7 +100,10 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 DRAFTED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The draft.", "content": {"application/json": {"example": _ANSWER}}},
-    202: {"description": "Not written yet; `Location` is the draft.", "content": {"application/json": {"example": _PENDING}}},
+    202: {
+        "description": "Not written yet; `Location` is the draft.",
+        "content": {"application/json": {"example": _PENDING}},
+    },
     409: problem("The same id or Idempotency-Key came before with another body."),
     413: problem("Larger than 1 MB, or more than 64 KB of text."),
     **PROBLEMS,

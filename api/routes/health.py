@@ -69,7 +69,9 @@ def metrics(desk: Desk, _who: Reader) -> str:
 
 
 @router.get("/openapi.json", include_in_schema=False)
-def openapi(request: Request, _: Annotated[None, Depends(Anyone("it describes the routes and holds no data"))]) -> dict[str, Any]:
+def openapi(
+    request: Request, _: Annotated[None, Depends(Anyone("it describes the routes and holds no data"))]
+) -> dict[str, Any]:
     """This API, described."""
     described: dict[str, Any] = request.app.openapi()
     return described

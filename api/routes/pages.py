@@ -58,7 +58,9 @@ def queue_page(request: Request, desk: Desk, who: Reader, tab: str = "open", aft
     """Cases by their next due instant."""
     name, want = TABS.get(tab, TABS["open"])
     page = desk.views.queue(who, want, after=after)
-    lines = [_line(desk, row, desk.views.draft(who, row.draft_id).proposal if row.draft_id else None) for row in page.rows]
+    lines = [
+        _line(desk, row, desk.views.draft(who, row.draft_id).proposal if row.draft_id else None) for row in page.rows
+    ]
     more = urlencode({"tab": tab, "after": page.cursor}) if page.cursor else ""
     pending = sum(row.draft_state == "pending" for row in page.rows)
     return render(request, "queue.html", title=name, lines=lines, tab=tab, tabs=TABS, more=more, pending=pending)
@@ -95,7 +97,9 @@ def new_case(
 
 
 @router.get("/desk/{case_id}")
-async def case_page(request: Request, case_id: str, desk: Desk, who: Reader, done: str = "", new: bool = False) -> Response:
+async def case_page(
+    request: Request, case_id: str, desk: Desk, who: Reader, done: str = "", new: bool = False
+) -> Response:
     """One case: thread, draft, triage."""
     case = await asyncio.to_thread(desk.views.case, who, case_id)
     if new and case.draft is not None and case.draft.state == "pending":
@@ -166,7 +170,11 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
 def _templates() -> Environment:
     folder = Path(__file__).parent.parent / "templates"
     return Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

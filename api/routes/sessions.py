@@ -15,7 +15,10 @@ router = APIRouter(tags=["sessions"])
 
 @router.get("/signin", include_in_schema=False)
 def sign_in(
-    request: Request, desk: Desk, _: Annotated[None, Depends(Anyone("the link itself proves who it is"))], token: str = ""
+    request: Request,
+    desk: Desk,
+    _: Annotated[None, Depends(Anyone("the link itself proves who it is"))],
+    token: str = "",
 ) -> Response:
     """Use up a sign-in link and go to the queue."""
     _, session = desk.doors.sign_in(token)

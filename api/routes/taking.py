@@ -12,7 +12,9 @@ from api import reading
 from api.auth import Principal
 from api.wiring import Runtime
 
-Key = Annotated[str | None, Header(alias="Idempotency-Key", description="The same key with the same body is done once.")]
+Key = Annotated[
+    str | None, Header(alias="Idempotency-Key", description="The same key with the same body is done once.")
+]
 
 _PLAIN: Final = "text/plain"
 _JSON: Final = ("", "application/json", "application/x-ndjson")

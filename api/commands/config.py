@@ -1,0 +1,34 @@
+"""Check the settings and the files that they name."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "check the settings (config check)"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do with the settings."""
+    parser.add_argument("what", choices=["check"], help="check: print every setting in use, then read pack and prompts")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the settings; a broken one, or a broken file, is told with file, line and fix."""
+    from agent.pack import load_pack  # noqa: PLC0415
+    from agent.prompts import load_prompts  # noqa: PLC0415
+    from api.commands.common import as_json, settings  # noqa: PLC0415
+    from api.settings import PREFIX  # noqa: PLC0415
+    from api.texts import SAMPLE  # noqa: PLC0415
+
+    found = settings()
+    pack = load_pack(found.prompts, found.store or SAMPLE)
+    prompts = load_prompts(found.prompts)
+    shown = {PREFIX + name.upper(): value for name, value in found.model_dump(mode="json").items()}
+    if args.json:
+        as_json({"settings": shown, "pack": pack.version, "prompts": len(prompts.all), "ok": True})
+        return 0
+    for name, value in shown.items():
+        print(f"{name:24} {value if value not in (None, '', []) else '-'}")
+    print(f"\nPack {pack.version} of {pack.store.name} and {len(prompts.all)} prompt files are in order.")
+    return 0

@@ -1,0 +1,50 @@
+"""Work on jobs without serving pages; several workers may share one database."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "work on jobs without serving"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """How long."""
+    parser.add_argument("--once", action="store_true", help="end when no job is due")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until stopped."""
+    import asyncio  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    from api.commands.common import loaded, runtime  # noqa: PLC0415
+
+    with runtime() as desk:
+        print("Loading ...", file=sys.stderr, flush=True)
+        loaded(desk)
+
+        async def work() -> None:
+            worker = desk.worker()
+            worker.stop_on_signals()
+            print("Working; stop with Ctrl-C.", file=sys.stderr, flush=True)
+            if args.once:
+                await worker.run_until_idle()
+                return
+            upkeep = asyncio.create_task(_read_new(desk))
+            await worker.run()
+            upkeep.cancel()
+
+        asyncio.run(work())
+    return 0
+
+
+async def _read_new(desk: object) -> None:
+    """Reads new precedents now and then; the index belongs to the serving process."""
+    import asyncio  # noqa: PLC0415
+
+    from api.wiring import Runtime  # noqa: PLC0415
+
+    assert isinstance(desk, Runtime)  # noqa: S101 - typed late, because the import is slow
+    while desk.parts.loaded is not None:
+        await asyncio.sleep(10)
+        await asyncio.to_thread(desk.parts.loaded.search.load)

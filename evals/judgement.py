@@ -1,0 +1,271 @@
+"""Measures the embedded engine's judgement on labelled escalations that it never learns from.
+
+`python -m evals.judgement` prints the figures by language; `--show` lists what was judged wrongly, `--json` gives it all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from agent import intake, learn, triage
+from agent.case import Escalation, Triage
+from agent.classifier import Classifier
+from agent.errors import AgentError
+from agent.pack import Pack, load_pack
+from agent.signals import Signals
+from agent.understand import Reader
+from evals.errors import EvalsError
+from retrieval.precedent import Encoder
+
+Json: TypeAlias = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[1]
+PROMPTS = ROOT / "prompts"
+SAMPLE = PROMPTS / "sample_store"
+DATASET = Path(__file__).parent / "datasets/judgement"
+CACHE = ROOT / "var/classifier"
+BINS = 10
+_UNDER = (4.0, 10.0, 20.0)
+"""Cost of judging the most severe one, two or three levels too low; half of it for each level below."""
+
+
+class DatasetError(EvalsError):
+    """A line of the dataset is no labelled escalation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One escalation with what two experienced leads would say of it."""
+
+    case: Escalation
+    expected: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One escalation with what was expected and what the engine decided."""
+
+    case: Escalation
+    expected: Json
+    triage: Triage
+
+    def right(self, what: str) -> bool:
+        """Whether `issue_type` or `severity` is the expected one, or one that is as good."""
+        return getattr(self.triage, what) in {self.expected[what], *self.expected.get(f"{what}_also_ok", ())}
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The embedded engine up to its triage."""
+
+    pack: Pack
+    reader: Reader
+    classifier: Classifier
+
+    def decide(self, case: Escalation) -> Triage:
+        """The triage of one case, read at the instant at which it came in."""
+        seen = self.reader.read(case, case.received_at)
+        heads = self.classifier.predict(seen.sense)
+        prior = triage.Prior(heads["issue_type"], heads["severity"], heads["human_lead"].get("yes", 0.0))
+        return triage.decide(self.pack, seen, prior)
+
+
+def load_judge(english: Encoder, multilingual: Encoder, cache: Path = CACHE) -> Judge:
+    """The engine taught by starter texts and the sample store's history; training is kept under `cache`."""
+    pack = load_pack(PROMPTS, SAMPLE)
+    reader = Reader(pack, Signals(pack), english, multilingual)
+    taught = learn.rows([*(PROMPTS / "starter").glob("*.jsonl"), *(SAMPLE / "history").glob("*.jsonl")])
+    name = learn.fingerprint(pack, taught, english.fingerprint, multilingual.fingerprint)
+    return Judge(pack, reader, learn.learn(cache, taught, reader, name, _progress))
+
+
+def load_dataset(folder: Path = DATASET) -> list[Labelled]:
+    """All labelled escalations of the folder's JSONL files.
+
+    Raises:
+        DatasetError: with file and line.
+
+    """
+    found: list[Labelled] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                row = json.loads(line)
+                expected = row.pop("expected")
+                at = datetime.fromisoformat(row["received_at"])
+                found.append(Labelled(intake.parse(row, now=at, case_id=row["id"]), expected))
+            except (ValueError, KeyError, TypeError, AgentError) as e:
+                raise DatasetError(
+                    f"{path}, line {number}: not a labelled escalation ({e}); correct that line."
+                ) from None
+    return found
+
+
+def run(judge: Judge, dataset: Sequence[Labelled]) -> list[Judged]:
+    """Every escalation judged."""
+    return [Judged(row.case, row.expected, judge.decide(row.case)) for row in dataset]
+
+
+def measure(judged: Sequence[Judged], pack: Pack) -> Json:
+    """Figures of these judgements; shares are 0 to 1, None when there is nothing to measure them on."""
+    order = pack.severity_order
+    most = [j for j in judged if j.expected["severity"] == order[0]]
+    others = [j for j in judged if order[0] not in {j.expected["severity"], *j.expected.get("severity_also_ok", ())}]
+    led = [j for j in judged if j.expected["human_lead"]]
+    called_led = [j for j in judged if j.triage.human_lead]
+    wanted = [(team, j) for j in judged for team in j.expected["collaborators"]]
+    return {
+        "n": len(judged),
+        "issue_type": _share(judged, lambda j: j.right("issue_type")),
+        "severity": _share(judged, lambda j: j.right("severity")),
+        "most_severe_given": dict(sorted(Counter(j.triage.severity for j in most).items())),
+        "others_called_most_severe": _share(others, lambda j: j.triage.severity == order[0]),
+        "human_lead_recall": _share(led, lambda j: j.triage.human_lead),
+        "human_lead_precision": _share(called_led, lambda j: j.expected["human_lead"]),
+        "collaborator_recall": _share(wanted, lambda w: w[0] in w[1].triage.collaborators),
+        "severity_cost": round(sum(_cost(order, j) for j in judged) / len(judged), 3) if judged else None,
+        "severity_cost_of_constant": _constant(order, judged),
+        "needs_human": _share(judged, lambda j: j.triage.needs_human),
+        "calibration_error": {
+            what: calibration_error([(j.triage.confidence[what], j.right(what)) for j in judged])
+            for what in ("issue_type", "severity")
+        },
+        "confusion": {
+            "issue_type": _confusion(judged, "issue_type", tuple(pack.issue_types)),
+            "severity": _confusion(judged, "severity", order),
+        },
+    }
+
+
+def by_language(judged: Sequence[Judged], pack: Pack) -> dict[str, Json]:
+    """Figures for each language, and for `all`."""
+    languages = sorted({j.expected["language"] for j in judged}, key=lambda x: (x != "en", x))
+    parts = {x: measure([j for j in judged if j.expected["language"] == x], pack) for x in languages}
+    return {**parts, "all": measure(judged, pack)}
+
+
+def calibration_error(answers: Sequence[tuple[float, bool]], bins: int = BINS) -> float | None:
+    """Expected calibration error: mean gap between confidence and share right over equal bins, weighted by their size.
+
+    Chance alone gives about 0.05 to 0.10 on a hundred texts.
+    """
+    if not answers:
+        return None
+    gap = 0.0
+    for number in range(bins):
+        inside = [(p, ok) for p, ok in answers if min(int(p * bins), bins - 1) == number]
+        gap += abs(sum(p for p, _ in inside) - sum(ok for _, ok in inside))
+    return round(gap / len(answers), 3)
+
+
+def severity_cost(order: Sequence[str], true: str, given: str) -> float:
+    """Cost of giving one severity for another: too high costs its distance, too low several times that."""
+    rank, low = order.index(true), order.index(given) - order.index(true)
+    return _UNDER[min(low, len(_UNDER)) - 1] / 2**rank if low > 0 else float(-low)
+
+
+def _cost(order: Sequence[str], j: Judged) -> float:
+    return 0.0 if j.right("severity") else severity_cost(order, j.expected["severity"], j.triage.severity)
+
+
+def _constant(order: Sequence[str], judged: Sequence[Judged]) -> float | None:
+    """Mean cost of the one severity that, always given, costs least."""
+    if not judged:
+        return None
+    costs = [sum(severity_cost(order, j.expected["severity"], given) for j in judged) for given in order]
+    return round(min(costs) / len(judged), 3)
+
+
+def _share(rows: Sequence[Any], holds: Callable[[Any], bool]) -> float | None:
+    return round(sum(holds(row) for row in rows) / len(rows), 3) if rows else None
+
+
+def _confusion(judged: Sequence[Judged], what: str, labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Expected label -> given label -> count; what is as good counts as expected."""
+    table: dict[str, dict[str, int]] = {label: {} for label in labels}
+    for j in judged:
+        given = getattr(j.triage, what)
+        row = table[given if j.right(what) else j.expected[what]]
+        row[given] = row.get(given, 0) + 1
+    return table
+
+
+# --- on the command line --------------------------------------------------------------------------------------------
+
+
+def _progress(done: int, of: int) -> None:
+    if sys.stderr.isatty() or done == of or done % 200 == 0:
+        print(f"\rlearning from {done} of {of} texts", end="\n" if done == of else "", file=sys.stderr, flush=True)
+
+
+def render(parts: Mapping[str, Json]) -> str:
+    """The figures as text: a table by language, then the confusion matrices of all."""
+    rows = [key for key in parts["all"] if key not in {"confusion", "calibration_error"}]
+    lines = [f"{'':28}" + "".join(f"{name:>22}" for name in parts)]
+    lines += [f"{key:28}" + "".join(f"{_figure(part[key]):>22}" for part in parts.values()) for key in rows]
+    for what in parts["all"]["calibration_error"]:
+        figures = "".join(f"{_figure(part['calibration_error'][what]):>22}" for part in parts.values())
+        lines.append(f"{'calibration_error ' + what:28}{figures}")
+    for what, table in parts["all"]["confusion"].items():
+        lines += ["", f"{what}: expected (rows) against given (columns), all languages"]
+        lines += _matrix(table)
+    return "\n".join(lines)
+
+
+def _matrix(table: Mapping[str, Mapping[str, int]]) -> list[str]:
+    columns = {label: (label if len(label) < 4 else str(at)) for at, label in enumerate(table, start=1)}
+    head = f"{'':32}" + "".join(f"{short:>4}" for short in columns.values())
+    named = [(f"{short} {label}" if short != label else label, label) for label, short in columns.items()]
+    return [head] + [
+        f"{name:32}" + "".join(f"{table[label].get(given, 0) or '.':>4}" for given in columns) for name, label in named
+    ]
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{k}:{v}" for k, v in value.items()) or "-"  # pyright: ignore[reportUnknownVariableType]
+    return "-" if value is None else str(value)
+
+
+def _wrong(judged: Sequence[Judged]) -> list[str]:
+    return [
+        f"{j.case.id} {what}: expected {j.expected[what]}, given {getattr(j.triage, what)} "
+        f"({j.triage.confidence[what]:.0%}; {j.triage.severity_reason if what == 'severity' else j.triage.route_reason})"
+        for j in judged
+        for what in ("issue_type", "severity")
+        if not j.right(what)
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: figures on standard output; 2 when a file cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m evals.judgement", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+    parser.add_argument("--show", action="store_true", help="list what was judged wrongly")
+    chosen = parser.parse_args(arguments)
+    from retrieval.embed import SentenceEncoder  # noqa: PLC0415 - seconds of import
+    from retrieval.multilingual import MultilingualEncoder  # noqa: PLC0415
+
+    try:
+        judge = load_judge(SentenceEncoder(), MultilingualEncoder())
+        judged = run(judge, load_dataset())
+    except (AgentError, EvalsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    figures = by_language(judged, judge.pack)
+    print(json.dumps(figures, indent=2) if chosen.json else render(figures))
+    if chosen.show:
+        print("\n".join(["", *_wrong(judged)]), file=sys.stderr if chosen.json else sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

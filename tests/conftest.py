@@ -1,0 +1,49 @@
+"""What all tests share: no request to a language model unless a test says so, and one desk that takes seconds to load."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from agent.pipeline import Deps
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "asks_models: requests to language models are let out (sockets stay closed)")
+
+
+@pytest.fixture(autouse=True)
+def _models_are_not_asked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuses every request to a language model, apart from tests marked `asks_models`."""
+    if "pydantic_ai.models" not in sys.modules:
+        yield
+        return
+    from pydantic_ai import models
+
+    with models.override_allow_model_requests(request.node.get_closest_marker("asks_models") is not None):
+        yield
+
+
+@pytest.fixture(scope="session")
+def deps() -> Deps:
+    """The desk with the embedded engine as it is: real encoders, the trained classifier, a dozen past cases, a few orders.
+
+    The first use after a change of starter texts, history or pack trains anew (a minute or two); `var/test` keeps it.
+    """
+    from agent.signals import Signals
+    from agent.understand import Reader
+    from retrieval.embed import SentenceEncoder
+    from retrieval.multilingual import MultilingualEncoder
+    from tests.fakes import desk
+
+    english, multilingual = SentenceEncoder(), MultilingualEncoder()
+    reader = Reader(desk.pack(), Signals(desk.pack()), english, multilingual)
+    classifier = desk.trained(reader, english, multilingual, desk.ROOT / "var" / "test")
+    return desk.make_deps(reader, classifier, english)

@@ -5,9 +5,10 @@ Order and dispute are in it only when the customer is verified; otherwise they g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from agent import clock, wording
@@ -16,6 +17,7 @@ from agent.entities import order_key
 from agent.money import Money
 from agent.pack import Pack
 from agent.ports import OrderBook
+from agent.said import articles, clip, greeting_name, is_notice, said, short
 from agent.signals import Signals
 from agent.triage import tone
 from agent.understand import Understanding
@@ -23,8 +25,9 @@ from retrieval.precedent import Hit
 
 Json = dict[str, Any]
 
-_QUOTE = 160
-_MOST_HARMS = 2
+_SETTLED = frozenset({"succeeded", "success", "captured", "paid", "completed", "complete", "settled"})
+_TOLD = 400
+"""Characters of a message that a timeline shows."""
 _RETURNS_WINDOW = "returns-window"
 """Policy line whose `days` say how long a return is open."""
 
@@ -84,21 +87,35 @@ def slots(pack: Pack, severity: str, language: str, now: datetime) -> Slots:
 def missing(pack: Pack, case: Escalation, seen: Understanding, triage: Triage, context: Context) -> tuple[str, ...]:
     """What the desk truly needs and does not have; never what is given."""
     found, order = seen.entities, context.order
+    words = " ".join(seen.own)
+    named = bool(found.of("order_id") or case.order_ref or order or _ORDER_LIKE.search(words))
     have = {
-        "order_id": bool(found.of("order_id") or case.order_ref or order),
+        "order_id": named,
         "photos": "photos_attached" in seen.conditions,
-        "item": bool(found.of("product") or (order and order.items)),
-        "charge": bool(found.of("amount") or (order and order.charges)),
-        "device": "device" in seen.conditions,
+        "item": named or bool(found.of("product")),
+        "charge": bool(found.of("amount") or (order and order.charges) or _SUM.search(words)),
+        "device": "device" in seen.conditions or bool(found.of("product")),
         "what_happened": len(seen.sense.text.split()) > 8 or bool({"question", "praise"} & seen.conditions),
     }
     lowest = triage.severity == pack.severity_order[-1]
-    needs = [n for n in pack.issue_types[triage.issue_type].needs if not have.get(n, False)]
+    notice = is_notice(case, seen)
+    needs = [n for n in pack.issue_types[triage.issue_type].needs if not have.get(n, False) and not notice]
     if lowest:
         needs = [n for n in needs if n == "what_happened"]
-    if order is not None and not context.customer_verified and not lowest:
+    if order is not None and not context.customer_verified and not lowest and not notice:
         needs.append("identity")
     return tuple(needs)
+
+
+_ORDER_LIKE = re.compile(r"\b[A-Z]{2,4}[- ]?\d{4,9}\b")
+"""What reads like an order number, even when it is not of this store's style."""
+_SUM = re.compile(r"\b\d{1,5}[.,]\d{2}\b")
+
+
+def _tone(pack: Pack, seen: Understanding, issue_type: str) -> str:
+    """The customer's tone; kind words beside orders to a machine are not taken for thanks."""
+    heard = tone(pack, seen, issue_type)
+    return "plain" if heard == "warm" and {"injection", "hidden_text"} & seen.conditions else heard
 
 
 def view(
@@ -107,6 +124,7 @@ def view(
 ) -> Json:  # fmt: skip
     """The case file in the language of the draft."""
     open_to_customer = context.customer_verified is True
+    shown = context.order if open_to_customer else None
     zone = pack.store.time_zone
     return {
         "case": {
@@ -116,16 +134,20 @@ def view(
             "received_on": wording.day(case.received_at.date(), language),
         },
         "store": {"name": pack.store.name, "support_email": pack.store.support_email},
-        "customer": {"name": _name(case, seen), "verified": context.customer_verified},
+        "customer": {
+            "name": greeting_name(case, seen),
+            "given": case.customer.name or greeting_name(case, seen),
+            "verified": context.customer_verified,
+        },
         "issue_type": triage.issue_type,
         "severity": triage.severity,
         "severity_reason": triage.severity_reason,
         "flags": list(triage.flags),
         "human_lead": triage.human_lead,
         "human_lead_reason": triage.human_lead_reason,
-        "tone": tone(pack, seen, triage.issue_type),
-        "said": _said(pack, signals, case, seen, triage, language),
-        "order": _order(pack, context.order, seen, language, now) if open_to_customer and context.order else None,
+        "tone": _tone(pack, seen, triage.issue_type),
+        "said": said(pack, signals, case, seen, triage, shown, language),
+        "order": _order(pack, shown, seen, language, now) if shown else None,
         "dispute": _dispute(context.dispute, language, zone) if open_to_customer and context.dispute else None,
         "policy": {
             name: {"text": line.text.get(language, line.text["en"]), **line.facts}
@@ -142,71 +164,6 @@ def view(
     }
 
 
-def _name(case: Escalation, seen: Understanding) -> str:
-    if case.customer.name:
-        return case.customer.name
-    signed = [e for e in seen.entities.of("name") if e.detail != "staff"]
-    return signed[-1].value if len({e.value for e in signed}) == 1 else ""
-
-
-def _said(pack: Pack, signals: Signals, case: Escalation, seen: Understanding, triage: Triage, language: str) -> Json:
-    found, has = seen.entities, seen.conditions
-    deadlines = sorted(e.value for e in found.of("deadline"))
-    products = [e for e in found.of("product")]
-    names = {p.sku: p.name for p in pack.products}
-    items = list(dict.fromkeys(names.get(e.detail, e.text) for e in products))
-    harms = [h.phrase.get(language, "") for _, h in signals.harms(seen.own, triage.issue_type)]
-    ids = found.values("order_id")
-    return {
-        "order_id": ids[0] if ids else case.order_ref,
-        "item": items[0] if len(items) == 1 else "",
-        "items": items,
-        "harms": [h for h in harms if h][:_MOST_HARMS],
-        "amounts": [wording.money(m, language) for m in dict.fromkeys(found.amounts())],
-        "deadline": wording.day(date.fromisoformat(deadlines[0][:10]), language) if deadlines else "",
-        "occasion": _occasion(seen),
-        "contacts": seen.contacts,
-        "photos": "photos_attached" in has,
-        "wants": "refund" if "wants_refund" in has else "replacement" if "wants_replacement" in has else "",
-        "delivered_scan": "delivered_scan" in has,
-        "tracking": next(iter(found.values("tracking_number")), ""),
-        "threat": _threat(triage, has),
-        "dispute_open": "chargeback_open" in has or bool(case.context.dispute),
-        "many_affected": bool({"many_affected", "cluster", "outage_many"} & has),
-        "workaround": "workaround" in has,
-        "human_requested": "human_requested" in has,
-        "injury": "injury" in has or any(c.id == "injury" for c in triage.criteria),
-        "quote": _quote(case, seen),
-    }
-
-
-def _threat(triage: Triage, has: frozenset[str]) -> str:
-    if triage.issue_type == "chargeback" or "chargeback_threat" in has:
-        return "chargeback"
-    held = {c.id for c in triage.criteria}
-    return "legal" if "legal" in held else "press" if held & {"press", "press_live"} else ""
-
-
-def _occasion(seen: Understanding) -> str:
-    signal = seen.signals.get("need_date")
-    return signal.quote.lower() if signal and "within_days" in seen.conditions and len(signal.quote) < 24 else ""
-
-
-def _quote(case: Escalation, seen: Understanding) -> str:
-    strongest = [seen.signals[c].span for c in seen.signals if c not in {"question", "praise", "device", "within_days"}]
-    for span in strongest:
-        for s in seen.spans:
-            if s.message == span.message and s.start <= span.start < s.end:
-                return _short(case.messages[s.message].text[s.start : s.end])
-    first = seen.spans[0] if seen.spans else None
-    return _short(case.messages[first.message].text[first.start : first.end]) if first else ""
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _QUOTE else text[: _QUOTE - 1].rsplit(" ", 1)[0] + "…"
-
-
 def _on(at: datetime | None, language: str, zone: str) -> str:
     del zone
     return wording.day(at.astimezone(UTC).date(), language) if at else ""
@@ -215,8 +172,7 @@ def _on(at: datetime | None, language: str, zone: str) -> str:
 def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: datetime) -> Json:
     zone = pack.store.time_zone
     parcel = _parcel(order, seen)
-    skus = {e.detail for e in seen.entities.of("product")}
-    concerned = [i.name for i in order.items if i.sku in skus] or [i.name for i in order.items]
+    concerned = articles(pack, seen, order, language)
     days = (now - parcel.delivered_at).days if parcel.delivered_at else None
     line = pack.policy.get(_RETURNS_WINDOW)
     window = int(line.facts["days"]) if line and "days" in line.facts else None
@@ -227,7 +183,7 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
     return {
         "id": order.id,
         "placed_on": _on(order.placed_at, language, zone),
-        "status": order.status,
+        "status": wording.state(order.status, language),
         "total": wording.money(order.total, language),
         "item": concerned[0] if len(concerned) == 1 else "",
         "items": [
@@ -235,29 +191,42 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
         ],
         "carrier": parcel.carrier,
         "tracking": parcel.tracking,
-        "tracking_state": parcel.status.replace("_", " "),
+        "tracking_state": wording.state(parcel.status, language),
         "dispatched_on": _on(parcel.dispatched_at, language, zone),
         "expected_on": _on(parcel.estimated_at, language, zone),
         "delivered_on": _on(parcel.delivered_at, language, zone),
         "refunds": [
-            {"amount": wording.money(r.money, language), "on": _on(r.at, language, zone), "status": r.status}
+            {
+                "amount": wording.money(r.money, language),
+                "on": _on(r.at, language, zone),
+                "status": _unsettled(r.status, language),
+            }
             for r in order.refunds
         ],
         "refunded_total": _total(refunded, language),
         "charges": [
-            {"amount": wording.money(c.money, language), "on": _on(c.at, language, zone), "status": c.status}
+            {
+                "amount": wording.money(c.money, language),
+                "on": _on(c.at, language, zone),
+                "status": _unsettled(c.status, language),
+            }
             for c in order.charges
         ],
         "return": None
         if returned is None
         else {
-            "status": returned.status,
+            "status": wording.state(returned.status, language),
             "opened_on": _on(returned.opened_at, language, zone),
             "received_on": _on(returned.received_at, language, zone),
         },
         "days_since_delivery": days,
         "within_return_window": None if days is None or window is None else days <= window,
     }
+
+
+def _unsettled(status: str, language: str) -> str:
+    """A payment's state, "" when it went through as it should."""
+    return "" if status.lower() in _SETTLED else wording.state(status, language)
 
 
 def _total(refunded: Mapping[str, Any], language: str) -> str:
@@ -299,32 +268,51 @@ def _card(hit: Hit) -> Json:
 
 
 def _brief(pack: Pack, case: Escalation, context: Context, language: str) -> Json:
-    events = [(m.at, m.author, _short(m.text)) for m in case.messages]
-    order = context.order
-    if order is not None:
-        events += [(order.placed_at, "order", f"{order.id} placed")] if order.placed_at else []
+    word = _EVENTS.get(language, _EVENTS["en"])
+    events = [(m.at, m.author, clip(m.text, _TOLD)) for m in case.messages]
+    if order := context.order:
+        told = [(order.placed_at, f"{order.id} {word['placed']}")]
         for parcel in order.fulfilments:
-            events += [(parcel.dispatched_at, "order", f"dispatched with {parcel.carrier}")] if parcel.dispatched_at else []
-            events += [(parcel.delivered_at, "order", "carrier reports delivery")] if parcel.delivered_at else []
-        events += [(r.at, "order", f"refund {wording.money(r.money, language)} {r.status}") for r in order.refunds if r.at]
-    store = pack.store
+            told.append((parcel.dispatched_at, f"{word['dispatched']} {parcel.carrier}".strip()))
+            told.append((parcel.delivered_at, word["delivered"]))
+        told += [
+            (r.at, f"{word['refund']} {wording.money(r.money, language)} {wording.state(r.status, language)}")
+            for r in order.refunds
+        ]
+        events += [(at, "order", what) for at, what in told if at]
+    events.sort(key=lambda e: e[0])
     options = [
         {
-            "kind": "goodwill credit",
-            "amount": wording.money(Money(role.goodwill_up_to, store.default_currency), language),
+            "kind": "goodwill_credit",
+            "amount": wording.money(Money(role.goodwill_up_to, pack.store.default_currency), language),
             "policy": "",
             "within": name,
         }
         for name, role in pack.authority.roles.items()
         if role.goodwill_up_to
     ]
-    promised = [_short(m.text) for m in case.messages if m.author == "staff" and len(case.messages) > 1]
     return {
-        "timeline": [
-            {"on": wording.day(at.date(), language), "who": who, "what": what} for at, who, what in sorted(events, key=lambda e: e[0])
+        "timeline": [{"on": wording.day(at.date(), language), "who": who, "what": what} for at, who, what in events],
+        "earlier_promises": [
+            clip(m.text, _TOLD) for m in case.messages if m.author == "staff" and len(case.messages) > 1
         ],
-        "earlier_promises": promised,
         "options": options,
         "avoid": [],
+        "found_order": context.order.id if context.order else "",
     }
 
+
+_EVENTS = {
+    "en": {
+        "placed": "placed",
+        "dispatched": "dispatched with",
+        "delivered": "carrier reports delivery",
+        "refund": "refund",
+    },
+    "de": {
+        "placed": "bestellt",
+        "dispatched": "versandt mit",
+        "delivered": "laut Paketdienst zugestellt",
+        "refund": "Erstattung",
+    },
+}

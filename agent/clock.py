@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays as public_holidays
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -60,20 +60,29 @@ class Calendar(BaseModel):
     closures: tuple[date, ...] = ()
     always_open: bool = False
 
-    @model_validator(mode="after")
-    def _usable(self) -> Calendar:
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
         try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"unknown time zone `{self.time_zone}`") from None
-        if not self.always_open and not any(self.windows.values()):
-            raise ValueError("the calendar has no open time")
-        if self.holidays is not None:
-            country, _, part = self.holidays.partition("-")
+            return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"unknown time zone `{name}`") from None
+
+    @field_validator("holidays")
+    @classmethod
+    def _known_holidays(cls, region: str | None) -> str | None:
+        if region is not None:
+            country, _, part = region.partition("-")
             try:
                 public_holidays.country_holidays(country, subdiv=part or None)
             except NotImplementedError:
-                raise ValueError(f"no public holidays are known for `{self.holidays}`") from None
+                raise ValueError(f"no public holidays are known for `{region}`") from None
+        return region
+
+    @model_validator(mode="after")
+    def _usable(self) -> Calendar:
+        if not self.always_open and not any(self.windows.values()):
+            raise ValueError("the calendar has no open time")
         for day in range(7):
             spans = sorted(self._spans(day))
             if any(b[0] < a[1] for a, b in pairwise(spans)):

@@ -13,7 +13,8 @@ from agent import classifier
 from agent.case import Customer, Escalation, Message
 from agent.classifier import Classifier, Lesson
 from agent.errors import BrokenFile
-from agent.pack import COMPUTED, Pack
+from agent.pack import Pack
+from agent.packcheck import COMPUTED
 from agent.understand import Reader
 
 Row = dict[str, Any]
@@ -25,6 +26,7 @@ def rows(files: Iterable[Path]) -> list[Row]:
 
     Raises:
         BrokenFile: a line is not a JSON object with text and labels.
+
     """
     found: list[Row] = []
     for path in sorted(files):
@@ -33,11 +35,17 @@ def rows(files: Iterable[Path]) -> list[Row]:
                 continue
             try:
                 row = json.loads(line)
-                row["text"] = row.get("text") or row["messages"][0]["text"]
-                row["issue_type"], row["severity"]  # noqa: B018 - a missing label is found here
-            except (ValueError, KeyError, IndexError, TypeError) as e:
-                raise BrokenFile(path, number, f"not a labelled text ({e!r})", "give text, issue_type and severity") from None
-            found.append(row)
+                found.append(
+                    {
+                        **row,
+                        "text": row.get("text") or row["messages"][0]["text"],
+                        "issue_type": row["issue_type"],
+                        "severity": row["severity"],
+                    }
+                )
+            except (ValueError, KeyError, IndexError, TypeError, AttributeError) as e:
+                fix = "give text, issue_type and severity"
+                raise BrokenFile(path, number, f"not a labelled text ({e!r})", fix) from None
     return found
 
 
@@ -58,7 +66,7 @@ def lessons(taught: Sequence[Row], reader: Reader, progress: Progress = lambda d
             "severity": row["severity"],
             "human_lead": "yes" if row.get("human_lead") else "no",
         }
-        done.append(Lesson(reader.read(case, at).sense, labels, float(row.get("weight", 1.0))))
+        done.append(Lesson(reader.read(case, at, teaching=True).sense, labels, float(row.get("weight", 1.0))))
         progress(len(done), len(taught))
     return done
 
@@ -67,11 +75,20 @@ def fingerprint(pack: Pack, taught: Sequence[Row], *encoders: str) -> str:
     """Content hash of everything that the weights depend on."""
     digest = hashlib.sha256(f"{classifier.VERSION} {pack.version} {' '.join(encoders)}".encode())
     for row in taught:
-        digest.update(json.dumps([row["text"], row["issue_type"], row["severity"], bool(row.get("human_lead"))]).encode())
+        taught_by = [
+            row["text"],
+            row["issue_type"],
+            row["severity"],
+            bool(row.get("human_lead")),
+            row.get("weight", 1.0),
+        ]
+        digest.update(json.dumps([*taught_by, row.get("opened_at"), row.get("lang")]).encode())
     return digest.hexdigest()[:16]
 
 
-def learn(folder: Path, taught: Sequence[Row], reader: Reader, fingerprint: str, progress: Progress = lambda d, o: None) -> Classifier:
+def learn(
+    folder: Path, taught: Sequence[Row], reader: Reader, fingerprint: str, progress: Progress = lambda done, of: None
+) -> Classifier:
     """The classifier for these rows: from `folder` when it is there, else trained and kept there."""
     path = folder / f"classifier-{fingerprint}.npz"
     if path.exists():

@@ -95,7 +95,8 @@ def scrub(text: str, *secrets: str) -> str:
 
 
 @cache
-def _litellm() -> Any:
+def load_litellm() -> Any:
+    """The litellm module, kept from the network while it is imported."""
     # Both must be set before the import: litellm else fetches a price list and reads a `.env` while it is imported.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
@@ -116,7 +117,7 @@ class LiteLLMModel(Model):
         super().__init__(settings=settings)
         self._name = name
         self._endpoint = endpoint or Endpoint()
-        self._litellm = _litellm()
+        self._litellm = load_litellm()
         self._provider_errors: type[Exception] = importlib.import_module("openai").OpenAIError
 
     @property

@@ -1,27 +1,22 @@
 """The store's pack: issue types, severities, teams, SLA, authority, policy and signals, read from files.
 
-The pack is the only home of these lists; code asks it and never names a member. A pack is valid as a whole or not at all.
+The pack is the only home of these lists; code asks it and never names a member. It is valid as a whole or not at all.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.clock import Calendar, Target
-from agent.errors import BrokenFile
+from agent.packcheck import check
 from agent.yamlfile import read_yaml
-
-
-COMPUTED = ("high_value", "deadline", "hidden_text")
-"""Conditions that code finds beside the signals of the pack."""
 
 
 class _File(BaseModel):
@@ -172,11 +167,16 @@ class Store(_File):
     default_currency: str
     currencies: tuple[str, ...]
     languages: tuple[str, ...]
-    high_value: Mapping[str, Decimal]
+    high_value: Annotated[Mapping[str, Decimal], Field(min_length=1)]
     """Order value above which a case is S2, by currency."""
     order_id_format: str = ""
     contacts: Mapping[str, str] = Field(default_factory=dict[str, str])
     """Team -> person whom a draft may name."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        return Calendar(time_zone=name, always_open=True).time_zone
 
 
 class SlaTargets(_File):
@@ -188,12 +188,12 @@ class SlaTargets(_File):
 
 
 class _IssueTypes(_File):
-    issue_types: Mapping[str, IssueType]
+    issue_types: Annotated[Mapping[str, IssueType], Field(min_length=1)]
     flag_teams: Mapping[str, str]
 
 
 class _Severity(_File):
-    severities: Mapping[str, SeverityLevel]
+    severities: Annotated[Mapping[str, SeverityLevel], Field(min_length=1)]
     criteria: tuple[CriterionRule, ...]
     binding: Binding
 
@@ -272,6 +272,7 @@ def load_pack(prompts: Path, store: Path) -> Pack:
 
     Raises:
         BrokenFile: a file is missing, malformed, or names something that another file does not have.
+
     """
     pack = prompts / "pack"
     kinds = read_yaml(pack / "issue_types.yaml", _IssueTypes)
@@ -300,70 +301,5 @@ def load_pack(prompts: Path, store: Path) -> Pack:
         harms=read_yaml(harms_file, _Harms).harms if harms_file.exists() else {},
         version=hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16],
     )
-    _check(loaded, pack, store)
+    check(loaded, pack, store)
     return loaded
-
-
-def _check(pack: Pack, folder: Path, store: Path) -> None:
-    """Every name that one file uses must exist in the file that defines it."""
-    conditions = [*pack.signals, *COMPUTED]
-
-    def need(path: Path, what: str, used: Iterable[str], known: Iterable[str]) -> None:
-        for name in used:
-            if name not in set(known):
-                raise BrokenFile(
-                    path, _line(path, name), f"{what} `{name}` does not exist", f"use one of {', '.join(known)}"
-                )
-
-    kinds, severity = folder / "issue_types.yaml", folder / "severity.yaml"
-    for kind in pack.issue_types.values():
-        need(kinds, "team", (kind.primary_team, *kind.collaborators, *kind.collaborators_when), pack.teams)
-        need(kinds, "condition", (c for cs in kind.collaborators_when.values() for c in cs), conditions)
-        need(kinds, "severity", (kind.default_severity,), pack.severities)
-    need(kinds, "team", pack.flag_teams.values(), pack.teams)
-    for rule in pack.criteria:
-        need(severity, "severity", (rule.severity,), pack.severities)
-        need(severity, "signal", (*rule.any, *rule.all, *rule.none), conditions)
-        need(severity, "issue type", rule.types, pack.issue_types)
-    need(severity, "signal", (*pack.binding.signals, *pack.binding.today), pack.signals)
-    for rule in (*pack.flags.values(), *pack.tone.values(), *pack.human_lead):
-        need(folder / "flags.yaml", "signal", rule.any, conditions)
-        need(folder / "flags.yaml", "issue type", rule.types, pack.issue_types)
-    need(folder / "sla.yaml", "severity", pack.sla.targets, pack.severities)
-    for targets in pack.sla.targets.values():
-        need(
-            folder / "sla.yaml",
-            "calendar",
-            (t.calendar for t in targets.values() if t is not None),
-            pack.sla.calendars,
-        )
-    for line in pack.policy.values():
-        need(store / "policy.yaml", "issue type", line.topics, pack.issue_types)
-    need(store / "store.yaml", "team", pack.store.contacts, pack.teams)
-    need(folder / "authority.yaml", "role", (pack.authority.draft_limit_role,), pack.authority.roles)
-    for name, rule in pack.signals.items():
-        for pattern in (*rule.any, *rule.unless):
-            _compiles(folder / "signals.yaml", name, pattern)
-    for name, harm in pack.harms.items():
-        need(folder / "harms.yaml", "issue type", harm.issue_types, pack.issue_types)
-        for pattern in harm.any:
-            _compiles(folder / "harms.yaml", name, pattern)
-
-
-def _compiles(path: Path, name: str, pattern: str) -> None:
-    try:
-        re.compile(expand(pattern), re.IGNORECASE)
-    except re.error as e:
-        raise BrokenFile(path, _line(path, name), f"pattern of `{name}`: {e}", "correct the expression") from None
-
-
-def expand(pattern: str) -> str:
-    """The regular expression behind a pack pattern: `~` stands for up to five words."""
-    return pattern.replace("~ ", r"(?: [^\s.!?]+){0,5}? ").replace("~", r"(?:[^\s.!?]+ ){0,5}?")
-
-
-def _line(path: Path, word: str) -> int:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", line):
-            return number
-    return 0

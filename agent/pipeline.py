@@ -197,6 +197,7 @@ def _lists(pack: Pack) -> Json:
             {"id": name, "about": kind.about, "primary_team": kind.primary_team} for name, kind in pack.issue_types.items()
         ],
         "severities": [{"id": name, "title": level.title} for name, level in pack.severities.items()],
+        "criteria": [{"id": c.id, "severity": c.severity, "reason": c.reason} for c in pack.criteria],
         "teams": list(pack.teams),
     }
 

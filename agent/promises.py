@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -30,6 +30,8 @@ class Commitment:
     within: str = ""
     """A period such as `5 business_day`, when no day is named."""
     remedy: bool = False
+    outright: bool = False
+    """Whether a remedy is given outright, not merely named without an "if" or a wish."""
 
 
 class Thing(Protocol):
@@ -71,7 +73,8 @@ def _remedies(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> I
         direct = next((g for g in given if g[0] < end and start < g[1]), None)
         if gives(text, (start, end), direct, p):
             action = next((name for name, r in p.remedies.items() if text.has(r, start, end)), "refund")
-            yield _commitment(action, text, text.sentence(start), things, today, remedy=True)
+            made = _commitment(action, text, text.sentence(start), things, today)
+            yield replace(made, remedy=True, outright=direct is not None)
 
 
 def _given(text: Text, named: Sequence[tuple[int, int]], p: Phrases) -> Iterator[tuple[int, int]]:
@@ -157,7 +160,7 @@ def _duties(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Ite
         if bound:
             seen.add(sentence)
             action = next((name for name, d in p.duties.items() if text.has(d, *sentence)), "other")
-            yield _commitment(action, text, sentence, bound, today, remedy=False)
+            yield _commitment(action, text, sentence, bound, today)
 
 
 def _wished(text: Text, at: int, p: Phrases) -> bool:
@@ -174,7 +177,7 @@ def _to_come(t: Thing, folded: str, today: date) -> bool:
 
 
 def _commitment(
-    action: str, text: Text, sentence: tuple[int, int], things: Sequence[Thing], today: date, *, remedy: bool
+    action: str, text: Text, sentence: tuple[int, int], things: Sequence[Thing], today: date
 ) -> Commitment:
     inside = [t for t in things if sentence[0] <= t.start < sentence[1]]
     amount = next((t.value for t in inside if t.kind == "amount"), "")
@@ -189,7 +192,6 @@ def _commitment(
         amount=Money(Decimal(number), currency) if number else None,
         due=due,
         within=next((t.value for t in inside if t.kind == "duration"), "") if due is None else "",
-        remedy=remedy,
     )
 
 
@@ -202,12 +204,15 @@ def backed_by_policy(text: Text, c: Commitment, lines: Iterable[tuple[str, Text]
         shared = said & stems
         if len(shared) < least or len(shared) < _SHARED * len(said) or (remedy and not line.has(remedy)):
             continue
-        if line.has(p.conditions) and not _same_condition(text, c, stems, p):
+        general = not c.outright and c.remedy and len(shared) >= _GENERAL * len(said)
+        if line.has(p.conditions) and not general and not _same_condition(text, c, stems, p):
             continue
         return name
     return ""
 
 
+_GENERAL: Final = 0.75
+"""A sentence that gives nothing outright and has so large a share of the line's words only tells how things are."""
 _SHARED: Final = 0.34
 """Share of a sentence's words that a policy line must have for the sentence to tell that line."""
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.case import Signal, Span
-from agent.pack import Harm, Pack, expand
+from agent.pack import Harm, Pack
+from agent.packcheck import expand
 
 _SENTENCE_END = re.compile(r"[.!?\n]+(?=\s|$)|\n")
 _CLAUSE = re.compile(r"[,;:.!?\n(]|\b(?:but|and|because|aber|und|weil|sondern)\b", re.IGNORECASE)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from agent import entities as find
 from agent.case import Entities, Escalation, Message, Signal, Span
-from agent.classifier import Sense
+from agent.classifier import ENGLISH, Sense
 from agent.language import Detected, detect
 from agent.money import Money
 from agent.pack import Pack
@@ -60,8 +62,11 @@ class Reader:
         style = pack.store.order_id_format.split(" ")[0]
         self._style = style if "#" in style else ""
 
-    def read(self, case: Escalation, now: datetime) -> Understanding:
-        """One case; the whole message and its sentences are encoded together, once."""
+    def read(self, case: Escalation, now: datetime, *, teaching: bool = False) -> Understanding:
+        """One case; the whole message and its sentences are encoded together, once.
+
+        With `teaching` the English vectors are left out that the classifier never looks at: the slow part.
+        """
         own, spans, said = self._own_words(case.messages)
         language = detect(said, case.language_hint)
         found = find.extract(
@@ -77,7 +82,13 @@ class Reader:
         texts = [said, *(case.messages[s.message].text[s.start : s.end] for s in spans)]
         if len(texts) == 2:
             texts = texts[:1]
-        sense = Sense(said, language.code, self._english.encode(texts), self._multilingual.encode(texts), frozenset())
+        if not teaching:
+            english = self._english.encode(texts)
+        elif language.code == ENGLISH:
+            english = self._english.encode(texts[:1])
+        else:
+            english = np.zeros((1, self._english.dimension), dtype=np.float32)
+        sense = Sense(said, language.code, english, self._multilingual.encode(texts), frozenset())
         seen = Understanding(own, language, found, signals, frozenset(), 1, None, None, spans, sense)
         return self.weigh(case, seen, now)
 

@@ -48,3 +48,20 @@ def money(value: Money | None, language: str) -> str:
     if language == "de" or len(symbol) > 1:
         return f"{figure} {symbol}".strip()
     return f"{symbol}{figure}"
+
+
+_STATES = {
+    "de": {
+        "in transit": "unterwegs", "delivered": "zugestellt", "dispatched": "versandt", "shipped": "versandt", "processing": "in Bearbeitung",
+        "processed": "bearbeitet", "pending": "offen", "open": "offen", "requested": "angemeldet", "approved": "genehmigt",
+        "received": "eingegangen", "closed": "abgeschlossen", "cancelled": "storniert", "canceled": "storniert", "returned": "zurückgegeben",
+        "refunded": "erstattet", "partially refunded": "teilweise erstattet", "failed": "fehlgeschlagen", "succeeded": "ausgeführt",
+        "checked in": "geprüft", "inspected": "geprüft", "rejected": "abgelehnt", "paid": "bezahlt", "placed": "aufgegeben",
+    }
+}  # fmt: skip
+
+
+def state(status: str, language: str) -> str:
+    """A status word of a foreign system as a reader of the language expects it; unknown ones stay as they are."""
+    plain = status.replace("_", " ").strip()
+    return _STATES.get(language, {}).get(plain.lower(), plain)

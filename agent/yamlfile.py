@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -13,11 +13,29 @@ from agent.errors import BrokenFile
 M = TypeVar("M", bound=BaseModel)
 
 
+class _TwiceError(yaml.MarkedYAMLError):
+    """A key stands twice in one mapping."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but of two equal keys it does not silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise _TwiceError(problem=f"`{key.value}` stands there a second time", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path, model: type[M]) -> M:
     """The content of `path` as `model`.
 
     Raises:
         BrokenFile: the file is missing, is not UTF-8, is not YAML, or does not fit the model.
+
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -27,7 +45,10 @@ def read_yaml(path: Path, model: type[M]) -> M:
         line = e.object[: e.start].count(b"\n") + 1
         raise BrokenFile(path, line, "the file is not UTF-8", "save it as UTF-8") from None
     try:
-        data: Any = yaml.safe_load(text)
+        data: Any = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+    except _TwiceError as e:
+        line = e.problem_mark.line + 1 if e.problem_mark else 0
+        raise BrokenFile(path, line, str(e.problem), "remove one of the two") from None
     except yaml.MarkedYAMLError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else 0
         raise BrokenFile(path, line, f"not valid YAML: {e.problem}", "check indentation and quotes there") from None
@@ -36,7 +57,9 @@ def read_yaml(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as e:
-        first = e.errors()[0]
+        first = min(
+            e.errors(), key=lambda x: x["type"] != "extra_forbidden"
+        )  # a misspelt key says more than its absence
         where = tuple(first["loc"])
         name = ".".join(str(x) for x in where) or "the file"
         raise BrokenFile(path, _line_of(text, where), f"{name}: {first['msg']}", _fix(first["type"])) from None
@@ -49,7 +72,7 @@ def _fix(kind: str) -> str:
 
 def _line_of(text: str, where: tuple[str | int, ...]) -> int:
     """The 1-based line on which the node at `where` (or its nearest parent) stands."""
-    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = cast(Any, yaml.compose(text, Loader=yaml.SafeLoader))
     line = 1
     for step in where:
         if isinstance(node, yaml.MappingNode):

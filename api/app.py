@@ -13,7 +13,8 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,7 +37,8 @@ STATIC: Final = "static"
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -72,14 +74,14 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         title="Escalation Desk",
         version=health.desk_version(),
         description="An escalation in, triage and a guarded draft out; a person decides.",
-        lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, max_body_size=MAX_BODY,
+        lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.runtime = runtime
     for module in (drafts, escalations, health, sessions, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)
     problems.install(app)
-    app.add_middleware(WithHeaders)
+    app.add_middleware(Edge)
     for path, policies in declared_policies(app.routes):
         if len(policies) != 1:
             raise UndeclaredRouteError(f"{path} must declare one policy (api/policy.py), not {len(policies)}.")
@@ -93,7 +95,7 @@ def declared_policies(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, list[P
         if included is not None:
             yield from declared_policies(included.routes)
         elif isinstance(route, APIRoute):
-            yield f"{'/'.join(sorted(route.methods))} {route.path}", declared(route)
+            yield f"{'/'.join(sorted(route.methods or ()))} {route.path}", declared(route)
         elif not (isinstance(route, Mount) and route.name == STATIC):
             yield str(getattr(route, "path", route)), []
 
@@ -165,21 +167,37 @@ def _anchor(runtime: Runtime) -> None:
         audit.anchor(conn, runtime.settings.home / "anchors.txt", runtime.clock.now())
 
 
-class WithHeaders:
-    """Adds the headers that every answer carries; plain ASGI, so that streams are not held up."""
+class Edge:
+    """What holds for every request and answer: a limit of size, and headers. Plain ASGI, so that streams flow."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and its answer back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        size = 0
+
+        async def received() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY:
+                raise HTTPException(413)
+            return message
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                if not scope["path"].startswith("/static/"):
+                if not scope["path"].startswith(f"/{STATIC}/"):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await self._app(scope, receive, sent if scope["type"] == "http" else send)
+        announced = Headers(scope=scope).get("content-length", "0")
+        if announced.isdigit() and int(announced) > MAX_BODY:
+            await problems.problem_of(HTTPException(413)).response()(scope, receive, sent)
+            return
+        await self._app(scope, received, sent)

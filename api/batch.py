@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -71,7 +71,7 @@ def _lines(source: Path) -> list[tuple[int, bytes]]:
 
 
 @contextmanager
-def _output(target: Path | None) -> Iterator[TextIO]:
+def _output(target: Path | None) -> Generator[TextIO]:
     """Where the answers go; a file gets its name only when all of them are in it."""
     if target is None:
         yield sys.stdout

@@ -20,10 +20,11 @@ class Budget:
 
     def add(self, proposal: Mapping[str, Any]) -> None:
         """Count what a proposal cost; an unknown price counts as nothing."""
+        usage: Mapping[str, Any] = proposal.get("usage") or {}
         today = self._clock.now().date()
         if today != self._day:
             self._day, self._spent = today, Decimal(0)
-        self._spent += Decimal((proposal.get("usage") or {}).get("cost_usd") or 0)
+        self._spent += Decimal(str(usage.get("cost_usd") or 0))
 
     def spent_up(self) -> str:
         """Why no language model may be asked any more today; "" when it may."""

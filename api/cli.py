@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Final, NoReturn
 
 COMMANDS: Final = (
-    "serve", "worker", "draft", "import", "reindex", "prepare", "doctor", "migrate", "key", "signin", "config", "version",
+    "serve", "worker", "draft", "import", "reindex", "prepare", "doctor", "migrate", "key", "signin", "config",
+    "version",
 )  # fmt: skip
 """Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`."""
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=_Parser)
     for name in COMMANDS:
         module = import_module(f"api.commands.{name.replace('import', 'import_')}")
-        command = commands.add_parser(name, help=module.HELP, description=module.__doc__.split("\n\n")[0])
+        command = commands.add_parser(name, help=module.HELP, description=(module.__doc__ or "").strip())
         module.arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)

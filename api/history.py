@@ -217,7 +217,7 @@ def make_cards(
     for number, (line, row) in enumerate(rows, start=1):
         try:
             if isinstance(row, str):
-                raise ValueError(row)  # noqa: TRY301 - told like any other wrong row
+                raise ValueError(row)
             made.append(_card(_checked(row, pack), pack))
         except ValidationError as error:
             errors.append(RowError(line, _sentence(error)))

@@ -18,7 +18,9 @@ def letter(answer: Mapping[str, Any], pack: Pack, now: datetime) -> str:
     return "\n".join(_lines(answer, show.sheet(answer, pack, now), pack.store.time_zone, now))
 
 
-def _lines(answer: Mapping[str, Any], sheet: show.Sheet, zone: str, now: datetime) -> Iterator[str]:
+def _lines(  # noqa: PLR0912 - one branch for each part that may be missing
+    answer: Mapping[str, Any], sheet: show.Sheet, zone: str, now: datetime
+) -> Iterator[str]:
     state = {"ready": "✓ ready", "blocked": "✕ blocked", "needs_human": "▲ needs a person"}[answer["state"]]
     yield f"{state}{': ' + answer['state_reason'] if answer.get('state_reason') else ''}"
     yield ""

@@ -86,7 +86,8 @@ def _caller(request: Request) -> Principal:
     token = request.cookies.get(COOKIE)
     if not token:
         raise SignInError(
-            "Nobody is signed in; send `Authorization: Bearer <API key>` (`desk key`), or open a sign-in link (`desk signin`)."
+            "Nobody is signed in; send `Authorization: Bearer <API key>` (`desk key`), "
+            "or open a sign-in link (`desk signin`)."
         )
     if request.method not in _SAFE and not same_site(request):
         raise ForbiddenError("A page of another site sent this; use the desk's own pages, or an API key.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,7 @@ def load_history(desk: Runtime, progress: Callable[[str, int, int], None] | None
     who = first_admin(desk)
     added = 0
     for path in sorted((folder / HISTORY).glob("*.jsonl")):
-        said = (lambda done, of, name=path.name: progress(name, done, of)) if progress else None
+        said = partial(progress, path.name) if progress else None
         added += history.bring_in(desk, who, path, progress=said).added
         if desk.stopping.is_set():
             break

@@ -196,9 +196,10 @@ def _load_encoder(settings: Settings) -> Encoder:
     return SentenceEncoder(settings.embed_model, threads=settings.threads)
 
 
-def _load_rest(
+def _load_rest(  # noqa: PLR0917 - bound once, in order
+
     settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget, english: Encoder,
-    report: Report, /,
+    report: Report,
 ) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
     report("engine", "loading")

@@ -24,9 +24,12 @@ from typing import Any, Literal, Self, TypeAlias
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.llm_request import load_litellm
 from evals.errors import EvalsError
 
 FOLDER = Path(__file__).parent / "cassettes"
+DRIVE = "tests.flows.cassette_drive:play"
+"""Plays a stored case through the desk's pipeline."""
 DROPPED = frozenset({"user", "metadata", "stream_options"})
 """Fields of a request that change nothing in the answer."""
 KEYS = re.compile(r"\b(?:sk|rk|gsk|xai|hf|ghp)[-_][-\w]{16,}|\bAIza[-\w]{20,}|\bbearer\s+[-.\w]{8,}", re.IGNORECASE)
@@ -212,7 +215,7 @@ def playing(path: Path, mode: Mode = "replay", *, upstream: Upstream = provider)
         CassetteMiss: within, when a request has no entry.
 
     """
-    litellm: Any = importlib.import_module("litellm")
+    litellm = load_litellm()
     respx: Any = importlib.import_module("respx")
     player = Player(Cassette.load(path), mode, upstream=upstream)
     before = litellm.disable_aiohttp_transport
@@ -266,9 +269,9 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--model", required=True, help="the model asked, as litellm names it")
     new.add_argument("--call", nargs=2, action="append", required=True, metavar=("TOOL", "JSON"), help="in order")
     remake = verbs.add_parser("remake", help="play cases and keep what they ask now: scripted replies stay as written")
-    remake.add_argument("paths", type=Path, nargs="+")
+    remake.add_argument("paths", type=Path, nargs="*", default=sorted(FOLDER.glob("*.json")))
     remake.add_argument(
-        "--drive", required=True, metavar="MODULE:COROUTINE", help="plays one case; it is given the Cassette"
+        "--drive", default=DRIVE, metavar="MODULE:COROUTINE", help="plays one case; it is given the Cassette"
     )
     check = verbs.add_parser("check", help="say of each cassette whether it can be played")
     check.add_argument("paths", type=Path, nargs="*", default=sorted(FOLDER.glob("*.json")))
@@ -287,11 +290,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             cassette = Cassette.load(path)
             if given.verb == "remake":
                 module, _, name = given.drive.partition(":")
-                with playing(path, "record-missing"):
-                    asyncio.run(getattr(importlib.import_module(module), name)(cassette))
+                with playing(path, "record-missing") as player:
+                    asyncio.run(getattr(importlib.import_module(module), name)(player.cassette))
             unasked = sum(not entry.key for entry in Cassette.load(path).entries)
             state = f"{unasked} replies without a request yet" if unasked else "ready"
             sys.stdout.write(f"{path}: {cassette.made}, {cassette.model}, {len(cassette.entries)} replies, {state}\n")
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error}; run this in the root of the repository, or name another --drive.\n")
+        return 2
     except (CassetteError, CassetteMiss, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -74,7 +74,7 @@ def view(issue_type: str, language: str = "en", **over: Any) -> dict[str, Any]:
             "order_id": "FH-104233", "item": "Halo desk lamp", "items": ["Halo desk lamp"], "harms": [], "amounts": [],
             "deadline": "", "occasion": "", "contacts": 1, "photos": False, "wants": "", "delivered_scan": False,
             "tracking": "", "threat": "", "dispute_open": False, "many_affected": False, "workaround": False,
-            "human_requested": False, "injury": False, "quote": "",
+            "human_requested": False, "injury": False, "quote": "", "notice": False, "question": False,
         },
         "order": None, "dispute": None,
         "policy": {
@@ -84,11 +84,14 @@ def view(issue_type: str, language: str = "en", **over: Any) -> dict[str, Any]:
         "clock": {"next_update": word("update", language)},
         "contact": {"name": _CONTACTS[team], "team": _TEAMS[team]["title"]},
         "missing": [], "precedents": [],
-        "brief": {"timeline": [], "earlier_promises": [], "options": [], "avoid": []},
+        "brief": {"timeline": [], "earlier_promises": [], "options": [], "avoid": [], "found_order": ""},
     }  # fmt: skip
     for key, value in copy.deepcopy(over).items():
         if isinstance(made[key], dict) and isinstance(value, dict):
             made[key] = {**made[key], **value}
         else:
             made[key] = value
+    said, customer = made["said"], made["customer"]
+    said.setdefault("order_ids", [said["order_id"]] if said["order_id"] else [])
+    customer.setdefault("given", customer["name"])
     return made

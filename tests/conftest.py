@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic_ai import models
 
 if TYPE_CHECKING:
     from agent.pipeline import Deps
@@ -22,11 +23,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _models_are_not_asked(request: pytest.FixtureRequest) -> Iterator[None]:
     """Refuses every request to a language model, apart from tests marked `asks_models`."""
-    if "pydantic_ai.models" not in sys.modules:
-        yield
-        return
-    from pydantic_ai import models
-
     with models.override_allow_model_requests(request.node.get_closest_marker("asks_models") is not None):
         yield
 

@@ -403,7 +403,8 @@ def wrong_language(r: Reading) -> Findings:
     for start, end, words in r.text.sentence_words():
         other = sum(w in book.everyday and w not in own for w in words)
         home = sum(w in own for w in words)
-        strange = home * _HOME < len(words) >= _SENTENCE and sum(w in known for w in words) * 2 < len(words)
+        met = sum(w in known for w in words)
+        strange = home * _HOME < len(words) >= _SENTENCE and met * 2 < len(words) and (met == 0 or len(words) >= _LONG)
         if strange or (other >= _OTHER and home * 2 < other):
             hard = sum(map(len, words)) >= _FEW
             yield r.finding("wrong_language", f"{r.quote(start, end)} is not {d.language}.", start, end, hard=hard)
@@ -419,6 +420,8 @@ _SHARE: Final = 0.15
 """Share of everyday words below which a text is not in its language; honest drafts have 0.35 and more."""
 _SENTENCE: Final = 4
 """Shorter sentences are too short to look strange."""
+_LONG: Final = 6
+"""Shorter sentences look strange only when the case has none of their words."""
 
 
 def echoed_instruction(r: Reading) -> Findings:

@@ -21,7 +21,7 @@ def settings(**given: object) -> Settings:
     """The settings of this process, and logging as they say."""
     from api.settings import load  # noqa: PLC0415 - pydantic
 
-    found = load(**{name: value for name, value in given.items() if value is not None})
+    found = load(None, **{name: value for name, value in given.items() if value is not None})
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for name in ("api", "agent", "retrieval"):
         logging.getLogger(name).setLevel(found.log_level.upper())
@@ -47,7 +47,7 @@ def loaded(desk: Runtime) -> Loaded:
 
         def told(part: str, state: str) -> None:
             nonlocal words
-            words = state.split(" texts")[0]
+            words = state
             numbers = [int(word) for word in words.split() if word.isdigit()]
             if part == "classifier" and len(numbers) == 2:
                 advance(numbers[0], numbers[1])

@@ -88,7 +88,7 @@ async def _serve(desk: Runtime, listener: socket.socket, *, sample: bool) -> Non
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.02)
     if server.started:
         _greet(desk, listener)

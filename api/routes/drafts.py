@@ -30,7 +30,7 @@ _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 @router.post("", responses=DRAFTED, openapi_extra=ESCALATION_BODY)
 async def post_draft(
     request: Request, desk: Desk, who: Receiver, key: Key = None,
-    prefer: Annotated[str, Header(description="`wait=N`: seconds to wait for the draft, 10 by default, 60 at most.")] = "",
+    prefer: Annotated[str, Header(description="`wait=N`: seconds to wait, 10 by default, 60 at most.")] = "",
 ) -> Response:  # fmt: skip
     """Triage and draft of one escalation. 202 when it takes longer than the caller waits: read it at `Location`."""
     ids = await take(request, desk, who, key)
@@ -65,7 +65,7 @@ def get_draft(draft_id: str, desk: Desk, who: Reader, if_none_match: Annotated[s
     },
 )
 def post_review(
-    draft_id: str, body: ReviewBody, desk: Desk, who: Reviewer, key: Key = None,
+    draft_id: str, body: ReviewBody, *, desk: Desk, who: Reviewer, key: Key = None,
     if_match: Annotated[str, Header(description="The ETag of the draft as it was read.")] = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Approve, send back or discard a draft exactly as it was read."""

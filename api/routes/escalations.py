@@ -38,7 +38,7 @@ async def post_escalation(request: Request, desk: Desk, who: Receiver, key: Key 
 
 @router.get("", responses=PROBLEMS)
 def get_escalations(
-    desk: Desk, who: Reader, status: Some = [], issue_type: Some = [], severity: Some = [], team: Some = [],  # noqa: B006 - FastAPI copies defaults
+    *, desk: Desk, who: Reader, status: Some = [], issue_type: Some = [], severity: Some = [], team: Some = [],  # noqa: B006 - FastAPI copies defaults
     draft_state: Some = [], after: str | None = None, limit: Annotated[int, Query(ge=1, le=MOST)] = 50,  # noqa: B006
 ) -> dict[str, Any]:  # fmt: skip
     """The queue by next due instant; `next` of one page is `after` of the following one."""
@@ -90,7 +90,7 @@ def seen_case(case_id: str, desk: Desk, who: Reader) -> str:
 
 @router.get("/{case_id}/events", response_class=EventSourceResponse, responses=_MISSING)
 async def get_events(
-    case_id: Annotated[str, Depends(seen_case)], request: Request, desk: Desk, who: Reader,
+    case_id: Annotated[str, Depends(seen_case)], request: Request, *, desk: Desk, who: Reader,
     last_event_id: Annotated[int, Header(ge=0, description="Entries up to this one are left out.")] = 0,
     follow: Annotated[bool, Query(description="Go on with what happens from now on.")] = True,
 ) -> AsyncIterable[ServerSentEvent]:  # fmt: skip

@@ -24,7 +24,7 @@ _WHOLE: Final = {
         "customer_verified": True,
     },
 }
-_ANSWER: Final = {
+_ANSWER: Final[dict[str, Any]] = {
     "case_id": "case_00000000000000000000000000",
     "draft_id": "drf_00000000000000000000000000",
     "state": "ready",
@@ -59,7 +59,7 @@ _ANSWER: Final = {
     "timing_ms": {"total": 41.2},
     "usage": {"requests": 0, "input_tokens": 0, "output_tokens": 0},
 }
-_PENDING: Final = {key: _ANSWER[key] for key in ("case_id", "draft_id")}
+_PENDING: Final[dict[str, Any]] = {key: _ANSWER[key] for key in ("case_id", "draft_id")}
 _PROBLEM: Final = {
     "type": "about:blank",
     "title": "Unprocessable Entity",

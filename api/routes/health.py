@@ -72,7 +72,7 @@ def metrics(desk: Desk, _who: Reader) -> str:
 def openapi(
     request: Request, _: Annotated[None, Depends(Anyone("it describes the routes and holds no data"))]
 ) -> dict[str, Any]:
-    """This API, described."""
+    """Describe this API."""
     described: dict[str, Any] = request.app.openapi()
     return described
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -74,9 +74,9 @@ def new_page(request: Request, desk: Desk, _who: Receiver) -> Response:
 
 @router.post("/desk/new")
 def new_case(
-    request: Request, desk: Desk, who: Receiver, text: Annotated[str, Form()] = "", subject: Annotated[str, Form()] = "",
-    name: Annotated[str, Form()] = "", email: Annotated[str, Form()] = "", order_ref: Annotated[str, Form()] = "",
-    lang: Annotated[str, Form()] = "",
+    request: Request, *, desk: Desk, who: Receiver, text: Annotated[str, Form()] = "",
+    subject: Annotated[str, Form()] = "", name: Annotated[str, Form()] = "", email: Annotated[str, Form()] = "",
+    order_ref: Annotated[str, Form()] = "", lang: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """Take a pasted case in."""
     given = {"text": text, "subject": subject, "name": name, "email": email, "order_ref": order_ref, "lang": lang}
@@ -98,7 +98,7 @@ def new_case(
 
 @router.get("/desk/{case_id}")
 async def case_page(
-    request: Request, case_id: str, desk: Desk, who: Reader, done: str = "", new: bool = False
+    request: Request, case_id: str, *, desk: Desk, who: Reader, done: str = "", new: bool = False
 ) -> Response:
     """One case: thread, draft, triage."""
     case = await asyncio.to_thread(desk.views.case, who, case_id)
@@ -110,7 +110,7 @@ async def case_page(
 
 @router.post("/desk/{case_id}/review")
 def review(
-    case_id: str, desk: Desk, who: Reviewer, decision: Annotated[str, Form()], draft_id: Annotated[str, Form()],
+    case_id: str, *, desk: Desk, who: Reviewer, decision: Annotated[str, Form()], draft_id: Annotated[str, Form()],
     draft_hash: Annotated[str, Form()], case_version: Annotated[int, Form()], hint: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """Decide on the draft as it was shown."""
@@ -129,7 +129,7 @@ def redraft(case_id: str, desk: Desk, who: Worker, hint: Annotated[str, Form()] 
 
 @router.post("/desk/{case_id}/sent")
 def sent(
-    case_id: str, desk: Desk, who: Worker, text: Annotated[str, Form()] = "", draft_id: Annotated[str, Form()] = "",
+    case_id: str, *, desk: Desk, who: Worker, text: Annotated[str, Form()] = "", draft_id: Annotated[str, Form()] = "",
     status: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """Note that a person sent a text."""
@@ -157,8 +157,8 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     context |= {
         "store": desk.texts.pack.store.name,
         "broken": desk.texts.problem,
-        "local": lambda at: show.local(at, zone, now),
-        "away": lambda at: show.away(at, now),
+        "local": partial(show.local, zone=zone, now=now),
+        "away": partial(show.away, now=now),
         "words": show.words,
         "money": show.money,
         "path": request.url.path,

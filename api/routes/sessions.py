@@ -21,7 +21,7 @@ def sign_in(
     token: str = "",
 ) -> Response:
     """Use up a sign-in link and go to the queue."""
-    _, session = desk.doors.sign_in(token)
+    _who, session = desk.doors.sign_in(token)
     response = RedirectResponse("/desk", 303)
     response.set_cookie(
         COOKIE, session, max_age=int(SESSION.total_seconds()), httponly=True, samesite="lax",

@@ -96,6 +96,8 @@ ORDERS: tuple[Json, ...] = (
               ("2026-11-02", "2026-11-04", "2026-11-07", "2026-11-06")),
     order_row("104512", "Jens Wolter", ("KTL-330", "Quay electric kettle", "79.35"), "EUR",
               ("2026-11-11", "2026-11-13", "2026-11-17", "2026-11-16")),
+    order_row("104620", "Silke Ahrens", ("PWR-200", "Trail power bank 20000", "67.85"), "EUR",
+              ("2026-11-10", "2026-11-12", "2026-11-17")),
 )  # fmt: skip
 
 
@@ -179,7 +181,7 @@ class Pinned(Classifier):
     """A classifier that always says the same: what a test wants the learned part to have said."""
 
     def __init__(self, issue_type: str, severity: str, *, human_lead: bool = False, sure: float = 0.9) -> None:
-        super().__init__({}, [], [], np.zeros(0))
+        self.version = f"pinned-{issue_type}-{severity}"
         lead = {"yes": sure, "no": 1 - sure} if human_lead else {"yes": 0.01, "no": 0.99}
         self._said = {
             "issue_type": _peak(list(pack().issue_types), issue_type, sure),

@@ -17,7 +17,7 @@ from agent.entities import order_key
 from agent.money import Money
 from agent.pack import Pack
 from agent.ports import OrderBook
-from agent.said import articles, clip, greeting_name, is_notice, said, short
+from agent.said import articles, clip, greeting_name, is_notice, said
 from agent.signals import Signals
 from agent.triage import tone
 from agent.understand import Understanding
@@ -47,12 +47,21 @@ def look_up(case: Escalation, seen: Understanding, orders: OrderBook) -> Context
 
 
 def verified(case: Escalation, order: Order | None) -> bool | None:
-    """Whether the writer is the order's customer: the caller's word, else the same e-mail address; None when unknown."""
-    if case.context.customer_verified is not None or order is None:
-        return case.context.customer_verified
-    if not case.customer.email or not order.customer_email:
-        return None
-    return case.customer.email.strip().lower() == order.customer_email.strip().lower()
+    """Whether the writer is the order's customer; None when unknown.
+
+    The caller's word counts for the order that the caller gave or named. For one that only the text names the e-mail
+    address decides, and without addresses the caller's word unless the names differ: else a verified customer could
+    read a stranger's order by naming it.
+    """
+    told = case.context.customer_verified
+    if order is None or told is False:
+        return told
+    if told and (case.context.order is not None or order_key(case.order_ref) == order_key(order.id)):
+        return True
+    if case.customer.email and order.customer_email:
+        return case.customer.email.strip().lower() == order.customer_email.strip().lower()
+    name, other = case.customer.name.strip().lower(), order.customer_name.strip().lower()
+    return None if not told or (name and other and name != other) else True
 
 
 @dataclass(frozen=True, slots=True)

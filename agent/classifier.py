@@ -26,7 +26,7 @@ from retrieval.precedent import Vectors
 Floats = NDArray[np.float64]
 
 ENGLISH = "en"
-VERSION = 5
+VERSION = 6
 """Raised when features or heads change their meaning; part of the content hash."""
 _MIN_GRAM, _MAX_GRAM = 3, 5
 _VOCABULARY = 30_000
@@ -42,6 +42,8 @@ _MIXED = ("issue_type", "severity")
 """Heads that the joint head takes part in; its labels are `issue type|severity`."""
 _OWN_TEMPERATURE = 150
 """Texts of a language from which it gets a temperature of its own."""
+_FAIR_SAMPLE = 60
+"""Calibration texts of a language from which it gets an exponent of its own."""
 _WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]", re.UNICODE)
 
 
@@ -67,6 +69,8 @@ class Lesson:
     sense: Sense
     labels: Mapping[str, str]
     weight: float = 1.0
+    teaches: bool = True
+    """False: it only sets how sure the classifier may sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,22 @@ class Classifier:
             sharp = self.sharpness[name].get(sense.language, self.sharpness[name][""])
             answer[name] = dict(zip(own.labels, _sharpened(mixed, sharp)[0].tolist(), strict=True))
         return answer
+
+    def calibrated(self, lessons: Sequence[Lesson]) -> Classifier:
+        """The same judgement with its sureness set on texts that taught nothing and are a fair sample of what arrives.
+
+        Texts that teach are hard on purpose, so what they say of sureness is too modest.
+        """
+        sharpness = {name: dict(by_language) for name, by_language in self.sharpness.items()}
+        languages = [lesson.sense.language for lesson in lessons]
+        for name in _MIXED if lessons else ():
+            labels = self.heads[name].labels
+            said = [self.predict(lesson.sense)[name] for lesson in lessons]
+            logs = _log(np.array([[p[label] for label in labels] for p in said]))
+            now = np.array([sharpness[name].get(x, sharpness[name][""]) for x in languages])
+            truth = _places([lesson.labels[name] for lesson in lessons], labels)
+            sharpness[name] = _by_language(logs / now[:, None], truth, languages, _FAIR_SAMPLE)
+        return Classifier(self.heads, sharpness, list(self._signals), list(self._grams), self._idf)
 
     def issue_sentence(self, sense: Sense, issue_type: str) -> int:
         """Which sentence speaks most for `issue_type`: 1-based row of `sense.english`, 0 for the whole message."""
@@ -216,6 +236,7 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
     Raises:
         UntrainedError: fewer than ten texts, or a head with fewer than two labels.
     """
+    fair, lessons = [x for x in lessons if not x.teaches], [x for x in lessons if x.teaches]
     if len(lessons) < _FEWEST:
         raise UntrainedError(f"{len(lessons)} labelled texts are too few to learn from; add starter texts.")
     grams, idf = _vocabulary(lessons)
@@ -237,7 +258,7 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
         for place, name in enumerate(_MIXED)
         for shared in [_marginal(held_out[JOINT], heads[JOINT].labels, heads[name].labels, place)]
     }
-    return Classifier(heads, sharpness, signals, grams, idf)
+    return Classifier(heads, sharpness, signals, grams, idf).calibrated(fair)
 
 
 def _places(answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
@@ -294,10 +315,12 @@ def _fit(
     return Head(labels, weights, pull.sum(axis=0), scales), _softmax(held_out * each[:, None])
 
 
-def _by_language(scores: Floats, truth: NDArray[np.int64], languages: Sequence[str]) -> dict[str, float]:
+def _by_language(
+    scores: Floats, truth: NDArray[np.int64], languages: Sequence[str], enough: int = _OWN_TEMPERATURE
+) -> dict[str, float]:
     scales = {"": _scale(scores, truth)}
     for language, count in Counter(languages).items():
-        if count >= _OWN_TEMPERATURE:
+        if count >= enough:
             own = np.array([x == language for x in languages])
             scales[language] = _scale(scores[own], truth[own])
     return scales

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from agent import classifier
 from agent.case import Customer, Escalation, Message
@@ -19,6 +21,17 @@ from agent.understand import Reader
 
 Row = dict[str, Any]
 Progress = Callable[[int, int], None]
+
+FAIR = "calibration"
+"""Folder of texts that teach nothing: a fair sample of what arrives, which sets how sure the classifier may sound."""
+_TAUGHT_BY = ("text", "issue_type", "severity", "human_lead", "weight", "opened_at", "lang", "customer", "fair")
+"""Fields of a row on which the weights depend."""
+
+
+def files(prompts: Path, store: Path | None) -> list[Path]:
+    """What teaches the classifier: starter texts, the store's own history if any, and the calibration texts."""
+    folders = [prompts / "starter", prompts / FAIR, *([store / "history"] if store else [])]
+    return sorted(path for folder in folders for path in folder.glob("*.jsonl"))
 
 
 def rows(files: Iterable[Path]) -> list[Row]:
@@ -50,49 +63,52 @@ def rows(files: Iterable[Path]) -> list[Row]:
 
 
 def lessons(taught: Sequence[Row], reader: Reader, progress: Progress = lambda done, of: None) -> list[Lesson]:
-    """Reads every row as the desk would read a case; the slow part of training."""
+    """Reads every row as the desk would read a case; the slow part of training.
+
+    Rows whose issue type or severity the pack no longer has are left out.
+    """
+    known = reader.pack
+    taught = [x for x in taught if x["issue_type"] in known.issue_types and x["severity"] in known.severities]
     done: list[Lesson] = []
     for row in taught:
         at = datetime.fromisoformat(row["opened_at"]) if row.get("opened_at") else datetime(2026, 6, 1, tzinfo=UTC)
+        customer: Row = row.get("customer") or {}
         case = Escalation(
             id=str(row.get("id", "")),
             messages=(Message(row["text"], at),),
             received_at=at,
             language_hint=row.get("lang", ""),
-            customer=Customer(name=(row.get("customer") or {}).get("name", "")),
+            customer=Customer(name=customer.get("name", "")),
         )
         labels = {
             "issue_type": row["issue_type"],
             "severity": row["severity"],
             "human_lead": "yes" if row.get("human_lead") else "no",
         }
-        done.append(Lesson(reader.read(case, at, teaching=True).sense, labels, float(row.get("weight", 1.0))))
+        done.append(Lesson(reader.read(case, at, teaching=True).sense, labels, float(row.get("weight", 1.0)), not row.get("fair")))
         progress(len(done), len(taught))
     return done
 
 
 def fingerprint(pack: Pack, taught: Sequence[Row], *encoders: str) -> str:
-    """Content hash of everything that the weights depend on."""
-    digest = hashlib.sha256(f"{classifier.VERSION} {pack.version} {' '.join(encoders)}".encode())
+    """Content hash of everything that the weights depend on; texts of the pack that only drafts use are not part of it."""
+    heard = [
+        {name: rule.model_dump(mode="json") for name, rule in pack.signals.items()},
+        pack.negations, pack.binding.model_dump(mode="json"), pack.store.model_dump(mode="json"),
+        list(pack.issue_types), list(pack.severities),
+    ]  # fmt: skip
+    digest = hashlib.sha256(json.dumps([classifier.VERSION, heard, encoders]).encode())
     for row in taught:
-        taught_by = [
-            row["text"],
-            row["issue_type"],
-            row["severity"],
-            bool(row.get("human_lead")),
-            row.get("weight", 1.0),
-        ]
-        digest.update(json.dumps([*taught_by, row.get("opened_at"), row.get("lang")]).encode())
+        digest.update(json.dumps([row.get(key) for key in _TAUGHT_BY]).encode())
     return digest.hexdigest()[:16]
 
 
 def learn(
     folder: Path, taught: Sequence[Row], reader: Reader, fingerprint: str, progress: Progress = lambda done, of: None
 ) -> Classifier:
-    """The classifier for these rows: from `folder` when it is there, else trained and kept there."""
+    """The classifier for these rows: from `folder` when it is there and whole, else trained and kept there."""
     path = folder / f"classifier-{fingerprint}.npz"
-    if path.exists():
+    with suppress(FileNotFoundError, BadZipFile, ValueError, KeyError, EOFError):
         return Classifier.load(path)
-    trained = classifier.train(lessons(taught, reader, progress), [*reader.pack.signals, *COMPUTED])
-    trained.save(path)
+    classifier.train(lessons(taught, reader, progress), [*reader.pack.signals, *COMPUTED]).save(path)
     return Classifier.load(path)

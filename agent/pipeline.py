@@ -268,6 +268,8 @@ def _evidence(read: _Read, deps: Deps, now: datetime, prompts: Sequence[str]) ->
         entities=read.seen.entities,
         now=now,
         case_id=read.case.id,
+        order_ref=read.case.order_ref,
+        contacts=read.seen.contacts,
         language=read.triage.language,
         customer=read.case.customer,
         order=context.order if shown else None,

@@ -94,7 +94,11 @@ def read_amount(amount: str | None) -> Decimal | None:
 
 @lru_cache(maxsize=1)
 def desk_agent() -> Agent[Bench, DraftOutput]:
-    """The agent without a model; a run brings its own."""
+    """The agent without a model; a run brings its own.
+
+    What only looks at memory is a coroutine: a plain function would be sent to a thread and back, which costs more than
+    it does. `search_precedents` encodes, so it is sent.
+    """
     agent: Agent[Bench, DraftOutput] = Agent(
         deps_type=Bench,
         output_type=ToolOutput(DraftOutput, name=FINAL),
@@ -103,7 +107,7 @@ def desk_agent() -> Agent[Bench, DraftOutput]:
     )
 
     @agent.instructions
-    def instructions(ctx: RunContext[Bench]) -> str:
+    async def instructions(ctx: RunContext[Bench]) -> str:
         return ctx.deps.instructions
 
     @agent.tool
@@ -112,17 +116,17 @@ def desk_agent() -> Agent[Bench, DraftOutput]:
         return ctx.deps.search(query[:500], max(1, min(k, 10)))
 
     @agent.tool
-    def look_up_order(ctx: RunContext[Bench], order_id: str) -> Json:
+    async def look_up_order(ctx: RunContext[Bench], order_id: str) -> Json:
         """An order of this case's verified customer."""
         return ctx.deps.order(order_id) or {"found": False, "why": "no such order of this verified customer"}
 
     @agent.tool
-    def look_up_dispute(ctx: RunContext[Bench], order_id: str) -> Json:
+    async def look_up_dispute(ctx: RunContext[Bench], order_id: str) -> Json:
         """The bank dispute on an order of this case's verified customer."""
         return ctx.deps.dispute(order_id) or {"found": False, "why": "no dispute on an order of this verified customer"}
 
     @agent.tool
-    def look_up_policy(ctx: RunContext[Bench], topic: str) -> list[Json]:
+    async def look_up_policy(ctx: RunContext[Bench], topic: str) -> list[Json]:
         """Lines of the store's policy on an issue type or with a word, with the ids to cite."""
         word = topic.strip().lower()
         lines = ctx.deps.pack.policy.items()
@@ -133,7 +137,7 @@ def desk_agent() -> Agent[Bench, DraftOutput]:
         ]
 
     @agent.tool(name=CLASSIFY)
-    def classify_severity(
+    async def classify_severity(
         ctx: RunContext[Bench], severity: str, criteria: list[str], reason: str, confidence: float
     ) -> str:
         """Decide the severity by the criteria that hold; never below the floor in the case file."""
@@ -151,7 +155,7 @@ def desk_agent() -> Agent[Bench, DraftOutput]:
         return severity
 
     @agent.tool(name=ROUTE)
-    def route_team(
+    async def route_team(
         ctx: RunContext[Bench], primary_team: str, collaborators: list[str], reason: str, issue_type: str = ""
     ) -> str:
         """Route the case to a primary team and those to pull in; `issue_type` only when the case file has it wrong."""
@@ -164,7 +168,7 @@ def desk_agent() -> Agent[Bench, DraftOutput]:
         return primary_team
 
     @agent.output_validator
-    def usable(ctx: RunContext[Bench], draft: DraftOutput) -> DraftOutput:
+    async def usable(ctx: RunContext[Bench], draft: DraftOutput) -> DraftOutput:
         if not draft.body.strip():
             raise ModelRetry("the draft is empty; write it")
         if ctx.deps.human_lead and draft.kind != "brief":

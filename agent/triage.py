@@ -1,12 +1,12 @@
 """Decides issue type, severity and routing: rules of the pack first, the classifier second.
 
-A rule sets a floor that no engine may go below. Between floor and S1 the classifier decides by least expected cost, where
-judging too low costs more than judging too high.
+A rule sets a floor that no engine may go below. Between floor and S1 the classifier decides by least expected cost,
+where judging too low costs more than judging too high.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.case import Criterion, Guess, Triage
@@ -32,30 +32,33 @@ class Prior:
     severity: Mapping[str, float]
     human_lead: float
 
-    def best_type(self) -> Guess:
-        """The likeliest issue type."""
-        value = max(self.issue_type, key=lambda k: self.issue_type[k])
-        return Guess(value, self.issue_type[value])
+    def best_type(self, precedence: Iterable[str]) -> Guess:
+        """The likeliest issue type; of those that fit equally well to a hundredth, the first by precedence."""
+        value = max(precedence, key=lambda k: round(self.issue_type.get(k, 0.0), 2))
+        return Guess(value, self.issue_type.get(value, 0.0))
 
 
 def holds(rule: Condition, seen: Understanding, issue_type: str) -> str | None:
     """The words or figure that show that `rule` holds, "" when it holds without any, None when it does not hold."""
     if any(name in seen.conditions for name in rule.none):
         return None
+    return next(_shown(rule, seen, issue_type), None)
+
+
+def _shown(rule: Condition, seen: Understanding, issue_type: str) -> Iterator[str]:
+    """What shows each part of the rule that holds, "" for a part that holds without words."""
+    words = {name: signal.quote for name, signal in seen.signals.items()}
     if rule.all and all(name in seen.conditions for name in rule.all):
-        return seen.signals[rule.all[0]].quote if rule.all[0] in seen.signals else ""
-    for name in rule.any:
-        if name in seen.conditions:
-            return seen.signals[name].quote if name in seen.signals else ""
+        yield words.get(rule.all[0], "")
+    yield from (words.get(name, "") for name in rule.any if name in seen.conditions)
     if issue_type in rule.types:
-        return ""
+        yield ""
     if rule.deadline_within_h is not None and seen.deadline_h is not None and seen.deadline_h <= rule.deadline_within_h:
-        return f"{seen.deadline_h:.0f} hours left"
+        yield f"{seen.deadline_h:.0f} hours left"
     if rule.contacts_at_least is not None and seen.contacts >= rule.contacts_at_least:
-        return f"contact {seen.contacts}"
+        yield f"contact {seen.contacts}"
     if rule.value_over and "high_value" in seen.conditions and seen.value is not None:
-        return f"{seen.value.amount} {seen.value.currency}".strip()
-    return None
+        yield f"{seen.value.amount} {seen.value.currency}".strip()
 
 
 def criteria(pack: Pack, seen: Understanding, issue_type: str, severity: Mapping[str, float]) -> tuple[Criterion, ...]:
@@ -79,7 +82,7 @@ def _credible(pack: Pack, rule: CriterionRule, severity: Mapping[str, float]) ->
 
 def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     """The whole triage of a case by the embedded engine."""
-    guess = prior.best_type()
+    guess = prior.best_type(pack.issue_types)
     held = criteria(pack, seen, guess.value, prior.severity)
     floors = {rule.id for rule in pack.criteria if rule.floor}
     floor = next((c.severity for c in held if c.id in floors), "")
@@ -90,7 +93,9 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     kind = pack.issue_types[guess.value]
     team_sure = sum(p for t, p in prior.issue_type.items() if pack.issue_types[t].primary_team == kind.primary_team)
     unsure = guess.confidence < _UNSURE
-    severity_sure = sum(prior.severity.get(s, 0.0) for s in ([severity] if severity == learned else pack.severity_order[: pack.severity_order.index(severity) + 1]))  # fmt: skip
+    as_severe = pack.severity_order[: pack.severity_order.index(severity) + 1]
+    meant = (severity,) if severity == learned else as_severe
+    severity_sure = sum(prior.severity.get(s, 0.0) for s in meant)
     return Triage(
         issue_type=guess.value,
         severity=severity,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.pack import Pack
-from api import show
+from api import say, show
 
 WIDTH = 96
 
@@ -33,7 +33,7 @@ def _lines(  # noqa: PLR0912 - one branch for each part that may be missing
     if sheet.human_lead:
         yield from _wrap(f"{'Human lead':11} {sheet.human_lead}", 12)
     for clock in sheet.clocks:
-        yield f"{'Due':11} {clock.metric}: {show.local(clock.at, zone, now)}"
+        yield f"{'Due':11} {clock.metric}: {say.local(clock.at, zone, now)}"
     yield ""
     if sheet.plain:
         yield f"── {sheet.kind} by {sheet.engine} {'─' * (WIDTH - 10 - len(sheet.kind) - len(sheet.engine))}"

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias, cast
-from zoneinfo import ZoneInfo
 
 from agent import intake
 from agent.case import Dispute, Message, Order
 from agent.errors import BadInput
-from agent.money import Money
 from agent.orders import read_dispute, read_order
 from agent.pack import Pack
 from agent.ports import OrderBook
+from api.say import confidence, money, sentences, words
 from api.views import CaseView
 
 Json: TypeAlias = Mapping[str, Any]
 
-_CONFIDENCE: Final = ((0.9, "very likely"), (0.75, "likely"), (0.5, "uncertain"), (0.0, "a guess"))
 _FACT: Final = {"supported": "✓", "derived": "≈", "unsupported": "?", "contradicted": "✕"}
 _ENTITY: Final = {
     "order_ids": "order", "amounts": "amount", "dates": "date", "deadlines": "deadline", "tracking_numbers": "tracking",
@@ -178,43 +175,6 @@ def sheet(proposal: Json, pack: Pack, now: datetime) -> Sheet:
     )
 
 
-def words(name: object) -> str:
-    """An id as words: `not_received_or_late` is "not received or late"."""
-    return str(name or "").replace("_", " ")
-
-
-def confidence(value: object) -> str:
-    """A probability in words with its figure, e.g. "likely (82 %)"; "" when there is none."""
-    if not isinstance(value, (int, float)):
-        return ""
-    return next(f"{word} ({value:.0%})" for least, word in _CONFIDENCE if value >= least or least == 0.0)
-
-
-def local(at: datetime | None, zone: str, now: datetime) -> str:
-    """An instant as a person at the store reads it, e.g. "Tue 24 Nov, 17:00 GMT"."""
-    if at is None:
-        return "no clock"
-    here = at.astimezone(ZoneInfo(zone))
-    year = f" {here.year}" if here.year != now.astimezone(ZoneInfo(zone)).year else ""
-    return f"{here:%a} {here.day} {here:%b}{year}, {here:%H:%M} {here:%Z}"
-
-
-def away(at: datetime | None, now: datetime) -> str:
-    """How far an instant is, e.g. "in 3 h" or "2 d over"."""
-    if at is None:
-        return ""
-    gap = abs(at - now)
-    size = (
-        f"{gap.days} d"
-        if gap >= timedelta(days=2)
-        else f"{gap // timedelta(hours=1)} h"
-        if gap >= timedelta(hours=2)
-        else ""
-    )
-    size = size or f"{gap // timedelta(minutes=1)} min"
-    return f"in {size}" if at >= now else f"{size} over"
-
-
 def thread(case: CaseView, now: datetime) -> tuple[Thread, ...]:
     """The messages as the agent read them; what its spans do not fit any more is left unmarked."""
     bodies = [
@@ -248,18 +208,6 @@ def order_of(case: CaseView, orders: OrderBook) -> tuple[Order | None, Dispute |
         order = order or orders.order(order_id)
         dispute = dispute or orders.dispute(order_id)
     return order, dispute
-
-
-def money(value: Money | Json | None) -> str:
-    """An amount with its currency, e.g. "11.50 EUR"; "" for none."""
-    if value is None:
-        return ""
-    if isinstance(value, Money):
-        return f"{value.amount:,.2f} {value.currency}".strip()
-    try:
-        return f"{Decimal(str(value.get('amount'))):,.2f} {value.get('currency') or ''}".strip()
-    except InvalidOperation:
-        return ""
 
 
 def _rows(source: Json, name: str) -> Sequence[Json]:
@@ -338,12 +286,12 @@ def _triage(proposal: Json, pack: Pack) -> tuple[TriageLine, ...]:
         ),
         TriageLine(
             "Severity", " ".join(filter(None, (str(proposal.get("severity") or ""), level.title if level else ""))),
-            str(proposal.get("severity_reason") or "") + (f" Not below {floor} by rule." if floor else ""),
+            sentences(str(proposal.get("severity_reason") or ""), f"Not below {floor} by rule" if floor else ""),
             confidence(sure.get("severity")),
         ),
         TriageLine(
             "Team", titles[0] if titles else "",
-            str(proposal.get("route_reason") or "") + (f" Pulled in: {', '.join(titles[1:])}." if titles[1:] else ""),
+            sentences(str(proposal.get("route_reason") or ""), f"Pulled in: {', '.join(titles[1:])}" if titles[1:] else ""),
             confidence(sure.get("route")),
         ),
     )  # fmt: skip

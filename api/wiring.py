@@ -219,7 +219,7 @@ def _load_rest(  # noqa: PLR0917 - bound once, in order
     multilingual = MultilingualEncoder(threads=settings.threads)
     reader = Reader(pack, signals, english, multilingual)
     report("engine", READY)
-    taught = learn.rows(_teaching(settings))
+    taught = learn.rows(learn.files(settings.prompts, settings.store))
     name = learn.fingerprint(pack, taught, english.fingerprint, multilingual.fingerprint)
     report("classifier", "loading")
 
@@ -240,8 +240,3 @@ def _load_rest(  # noqa: PLR0917 - bound once, in order
     deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, rulebook, model, limits)
     return Loaded(english, search, deps)
 
-
-def _teaching(settings: Settings) -> list[Path]:
-    """The starter texts and, beside the sample store, its history."""
-    files = list((settings.prompts / "starter").glob("*.jsonl"))
-    return files + (list((settings.store / "history").glob("*.jsonl")) if settings.store else [])

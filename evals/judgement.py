@@ -82,7 +82,7 @@ def load_judge(english: Encoder, multilingual: Encoder, cache: Path = CACHE) -> 
     """The engine taught by starter texts and the sample store's history; training is kept under `cache`."""
     pack = load_pack(PROMPTS, SAMPLE)
     reader = Reader(pack, Signals(pack), english, multilingual)
-    taught = learn.rows([*(PROMPTS / "starter").glob("*.jsonl"), *(SAMPLE / "history").glob("*.jsonl")])
+    taught = learn.rows(learn.files(PROMPTS, SAMPLE))
     name = learn.fingerprint(pack, taught, english.fingerprint, multilingual.fingerprint)
     return Judge(pack, reader, learn.learn(cache, taught, reader, name, _progress))
 

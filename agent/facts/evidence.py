@@ -55,9 +55,11 @@ class Evidence:
     entities: Entities
     now: datetime
     case_id: str = ""
+    order_ref: str = ""
+    """The order number that came with the case, outside its texts."""
     language: str = "en"
     """Language of the case, for the calendar words in its messages."""
-    customer: Customer = Customer()
+    customer: Customer = field(default_factory=Customer)
     order: Order | None = None
     """The customer's own order; None unless looked up and the customer verified."""
     dispute: Dispute | None = None
@@ -74,7 +76,7 @@ class Evidence:
     precedents: tuple[Hit, ...] = ()
     """Shown to the engine, and never a source for customer text."""
     log: frozenset[str] = frozenset()
-    """Actions that people have recorded on this case, by the ids of the guard's `actions` (e.g. `inquiry`, `escalation`)."""
+    """Deeds that people have recorded on this case, by the ids of the guard's `actions` (e.g. `inquiry`, `forward`)."""
     prompts: tuple[str, ...] = ()
     """Texts of the prompts that the engine was given, so that a leak of them is seen."""
     canaries: tuple[str, ...] = ()

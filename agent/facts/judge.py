@@ -73,10 +73,10 @@ def facts_of(text: Text, language: str, evidence: Evidence) -> Iterator[Fact]:
         for a, b in names(text, language, known.words)
         if not any(f.start < b and a < f.end for f in found)
     ]
-    slots = _slots(text, known)
+    given = as_given(text, known)
     for f in sorted((*found, *persons), key=lambda f: f.start):
         if f.kind != "idiom" and not _effort(f, text):
-            yield _judge(f, text, known, slots)
+            yield _judge(f, text, known, given)
 
 
 def _effort(f: Found, text: Text) -> bool:
@@ -93,20 +93,23 @@ _FEW_MINUTES: Final = 10
 _PROMISED: Final = re.compile(r"(?:within|in|after|innerhalb von|binnen|nach|sous|dans|en|entro|tra|em|the next) $")
 
 
-def _slots(text: Text, known: Known) -> list[tuple[int, int, str]]:
-    """Where the words of a clock slot stand."""
+def as_given(text: Text, known: Known) -> list[tuple[int, int, str]]:
+    """Where clock slots, articles and the case's number stand word for word, with their sources."""
+    given = {**known.literals, **{words: f"clock:{metric}" for words, metric in known.slots.items() if words}}
     places: list[tuple[int, int, str]] = []
-    for words, metric in known.slots.items():
-        at = text.folded.find(words) if words else -1
+    for words, source in given.items():
+        at = text.folded.find(words)
         while at >= 0:
-            places.append((at, at + len(words), metric))
+            end = at + len(words)
+            if not (text.folded[at - 1 : at].isalnum() or text.folded[end : end + 1].isalnum()):
+                places.append((at, end, source))
             at = text.folded.find(words, at + 1)
     return places
 
 
-def _judge(f: Found, text: Text, known: Known, slots: list[tuple[int, int, str]]) -> Fact:
-    """The state of one found thing: the slot it stands in, a source, a listed rule, or none."""
-    state, source, note = _verdict(f, text, known, slots)
+def _judge(f: Found, text: Text, known: Known, given: list[tuple[int, int, str]]) -> Fact:
+    """The state of one found thing: what it is a part of, a source, a listed rule, or none."""
+    state, source, note = _verdict(f, text, known, given)
     return Fact(f.kind, f.value, text.raw[f.start : f.end], f.start, f.end, state, source, note)
 
 
@@ -114,10 +117,10 @@ _State: TypeAlias = Literal["supported", "derived", "unsupported", "contradicted
 _Verdict: TypeAlias = tuple[_State, str, str]
 
 
-def _verdict(f: Found, text: Text, known: Known, slots: list[tuple[int, int, str]]) -> _Verdict:
-    for start, end, metric in slots:
+def _verdict(f: Found, text: Text, known: Known, given: list[tuple[int, int, str]]) -> _Verdict:
+    for start, end, source in given:
         if start <= f.start and f.end <= end:
-            return "supported", f"clock:{metric}", ""
+            return "supported", source, ""
     if f.value.endswith(WRONG_WEEKDAY):
         return "contradicted", "", "that date falls on another weekday"
     if f.kind == "name":
@@ -153,7 +156,7 @@ _SHORT: Final = 4
 
 
 def _name(f: Found, text: Text, known: Known) -> _Verdict:
-    parts = [p for p in re.split(r"[^\w'’]+", fold(text.raw[f.start : f.end]).replace("'s", "")) if len(p) > 1]
+    parts = [p.removesuffix("'s") for p in re.split(r"[^\w'-]+", text.folded[f.start : f.end]) if p]
     sources = [known.words.get(p, "") for p in parts]
     if all(sources):
         return "supported", sources[-1], ""

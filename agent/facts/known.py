@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from agent.case import Order
 from agent.facts.days import WRONG_WEEKDAY
 from agent.facts.ids import ident
-from agent.facts.reader import Found
 from agent.facts.scan import scan
 from agent.facts.text import Text, fold
 from agent.money import Money
@@ -57,6 +56,8 @@ class Known:
     """Folded words of all records and messages -> source."""
     slots: dict[str, str] = field(default_factory=dict[str, str])
     """Folded text of every clock slot -> metric."""
+    literals: dict[str, str] = field(default_factory=dict[str, str])
+    """Folded names and ids with figures in them -> source; inside them no figure stands for itself."""
     precedents: str = ""
     """Folded texts of the precedents, which are never a source."""
     withheld: frozenset[tuple[str, str]] = frozenset()
@@ -124,20 +125,19 @@ class Known:
         """Takes in one value that a listed rule gives."""
         self.derived.setdefault(kind, {}).setdefault(value, (source, note))
 
-    def read(self, text: str, source: str, today: date, language: str) -> list[Found]:
+    def read(self, text: str, source: str, today: date, language: str) -> None:
         """Takes in all values and words of a text."""
-        whole = Text(text)
-        found = scan(whole, today, language)
-        for f in found:
-            for value in f.values:
-                self.add(f.kind, value.removesuffix(WRONG_WEEKDAY), source)
-        for w in whole.words:
-            self.words.setdefault(w.folded, source)
-            for part in w.folded.split("-"):
-                self.words.setdefault(part.removesuffix("'s"), source)
-        for m in _DIGITS.finditer(text):
-            self.add("number", m[0].lstrip("0") or "0", source)
-        return found
+        for kind, value in _values(text, today, language):
+            self.add(kind, value, source)
+        self.take(text, source)
+
+    def take(self, text: str, source: str) -> None:
+        """Takes in the words and bare figures of a text."""
+        words, figures = _pieces(text)
+        for word in words:
+            self.words.setdefault(word, source)
+        for figure in figures:
+            self.add("number", figure, source)
 
 
 def index(e: Evidence) -> Known:
@@ -153,7 +153,7 @@ def index(e: Evidence) -> Known:
         k.add("code", ident(d.id), "dispute:/id")
         _money(k, d.money, "dispute:/money", "disputed")
         _instant(k, d.evidence_due_by, "dispute:/evidence_due_by", zone, "due")
-        _words(k, f"{d.status} {d.reason}", "dispute:")
+        k.take(f"{d.status} {d.reason}", "dispute:")
     for name, line in e.policy.items():
         k.read(line.text, f"policy:{name}", e.now.date(), language)
         for value in line.facts.values():
@@ -166,10 +166,12 @@ def index(e: Evidence) -> Known:
         _instant(k, slot.at, f"clock:{metric}", zone)
         k.add("time", slot.at.astimezone(zone).strftime("%H:%M"), f"clock:{metric}")
     k.add("date", e.now.astimezone(zone).date().isoformat(), "clock:now")
+    k.add("order_id", ident(e.order_ref), "case:order_ref")
     k.add("number", str(e.contacts), "case:contacts")
     _store(k, e)
     _customer(k, e)
     _said(k, e, language)
+    _literals(k, e)
     if e.withheld:
         hidden = Known()
         _order(hidden, e.withheld, "order:", zone)
@@ -203,6 +205,21 @@ RUN: Final = 8
 """So many words in a row that also stand in a prompt are a leak."""
 
 
+@lru_cache(maxsize=1024)
+def _values(text: str, today: date, language: str) -> tuple[tuple[str, str], ...]:
+    """(kind, value) of everything checkable in a text; texts of the store come again with every case."""
+    found = scan(Text(text), today, language)
+    return tuple((f.kind, value.removesuffix(WRONG_WEEKDAY)) for f in found for value in f.values)
+
+
+@lru_cache(maxsize=1024)
+def _pieces(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The folded words of a text, whole and by the parts between hyphens, and its runs of figures."""
+    words = (w.folded for w in Text(text).words)
+    parts = (part for w in words for part in (w, w.removesuffix("'s"), *(w.split("-") if "-" in w else ())))
+    return tuple(dict.fromkeys(parts)), tuple(m[0].lstrip("0") or "0" for m in _DIGITS.finditer(text))
+
+
 @lru_cache(maxsize=256)
 def runs(text: str, length: int) -> frozenset[str]:
     """Every run of `length` folded words of a text."""
@@ -214,16 +231,16 @@ def _order(k: Known, o: Order, at: str, zone: ZoneInfo) -> None:
     k.add("order_id", ident(o.id), f"{at}/id")
     _instant(k, o.placed_at, f"{at}/placed_at", zone, "placed")
     _money(k, o.total, f"{at}/total", "total")
-    _words(k, f"{o.status} {o.customer_name}", f"{at}/status")
+    k.take(f"{o.status} {o.customer_name}", f"{at}/status")
     for i, item in enumerate(o.items):
-        _words(k, item.name, f"{at}/items/{i}/name")
+        k.take(item.name, f"{at}/items/{i}/name")
         k.add("code", ident(item.sku), f"{at}/items/{i}/sku")
         k.add("number", str(item.quantity), f"{at}/items/{i}/quantity")
         k.add("quantity", f"{item.quantity} item", f"{at}/items/{i}/quantity")
         _money(k, item.price, f"{at}/items/{i}/price", "total")
     for i, f in enumerate(o.fulfilments):
         here = f"{at}/fulfilments/{i}"
-        _words(k, f"{f.carrier} {f.status} {f.note}", here)
+        k.take(f"{f.carrier} {f.status} {f.note}", here)
         k.add("tracking_number", ident(f.tracking), f"{here}/tracking")
         _instant(k, f.dispatched_at, f"{here}/dispatched_at", zone, "dispatched")
         _instant(k, f.estimated_at, f"{here}/estimated_at", zone, "expected")
@@ -235,7 +252,7 @@ def _order(k: Known, o: Order, at: str, zone: ZoneInfo) -> None:
         _money(k, c.money, f"{at}/charges/{i}", "charge")
         _instant(k, c.at, f"{at}/charges/{i}/at", zone, "charged")
     for i, r in enumerate(o.returns):
-        _words(k, f"{r.status} {r.reason}", f"{at}/returns/{i}")
+        k.take(f"{r.status} {r.reason}", f"{at}/returns/{i}")
         _instant(k, r.opened_at, f"{at}/returns/{i}/opened_at", zone, "opened")
         _instant(k, r.received_at, f"{at}/returns/{i}/received_at", zone, "received")
     k.add("quantity", f"{len(o.items)} item", f"{at}/items")
@@ -339,31 +356,34 @@ def _instant(k: Known, at: datetime | None, source: str, zone: ZoneInfo, *roles:
         k.add("date", at.date().isoformat(), source, *roles)
 
 
-def _words(k: Known, text: str, source: str) -> None:
-    for w in Text(text).words:
-        k.words.setdefault(w.folded, source)
-        for part in w.folded.split("-"):
-            k.words.setdefault(part, source)
-    for m in _DIGITS.finditer(text):
-        k.add("number", m[0].lstrip("0") or "0", source)
+def _literals(k: Known, e: Evidence) -> None:
+    """Articles such as "Trail power bank 20000", and the case's own number, however its caller writes it."""
+    names = {e.case_id: "case:id"}
+    names |= {i.name: f"order:/items/{n}/name" for n, i in enumerate(e.order.items if e.order else ())}
+    names |= {name: "store:products" for name in e.store.products}
+    k.literals = {fold(name): source for name, source in names.items() if _FIGURE.search(name) and len(name) >= _LEAST}
+
+
+_FIGURE: Final = re.compile(r"[\d_]")
+_LEAST: Final = 5
 
 
 def _store(k: Known, e: Evidence) -> None:
     s = e.store
-    _words(k, f"{s.name} {s.legal_name}", "store:name")
+    k.take(f"{s.name} {s.legal_name}", "store:name")
     k.add("email", s.support_email.lower(), "store:support_email")
     for host in s.hosts:
         k.add("url", host.lower(), "store:hosts")
     for name in s.contacts.values():
-        _words(k, name, "store:contacts")
+        k.take(name, "store:contacts")
     for name in s.products:
-        _words(k, name, "store:products")
+        k.take(name, "store:products")
     k.add("code", ident(e.case_id), "case:id")
 
 
 def _customer(k: Known, e: Evidence) -> None:
     c = e.customer
-    _words(k, c.name, "customer:name")
+    k.take(c.name, "customer:name")
     k.add("email", c.email.lower(), "customer:email")
     k.add("phone", re.sub(r"\D", "", c.phone).lstrip("0"), "customer:phone")
     if c.name:

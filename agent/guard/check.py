@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.case import Draft, Finding, GuardReport, Triage
-from agent.facts import Evidence
+from agent.facts import Evidence, PolicyLine
 from agent.facts.judge import in_body
 from agent.guard.reading import Reading, Rulebook
 from agent.guard.rules import BRIEF_RULES, RULES, Rule
@@ -16,8 +16,8 @@ def check(
     draft: Draft, triage: Triage, evidence: Evidence, book: Rulebook, rules: Mapping[str, Rule] = RULES
 ) -> GuardReport:
     """The guard's report on a draft: `blocked` by a hard finding, `warned` by soft ones, else `clear`."""
-    reading = Reading(draft, triage, evidence, book)
     brief = draft.kind == "brief"
+    reading = Reading(draft, triage, _for_staff(evidence, triage, book) if brief else evidence, book)
     found: dict[tuple[str, int, int], Finding] = {}
     for name, rule in rules.items():
         if brief and name not in BRIEF_RULES:
@@ -30,3 +30,11 @@ def check(
     findings = tuple(found.values())
     verdict = "blocked" if any(f.hard for f in findings) else "warned" if findings else "clear"
     return GuardReport(verdict, findings, tuple(in_body(f, draft) for f in reading.facts))
+
+
+def _for_staff(evidence: Evidence, triage: Triage, book: Rulebook) -> Evidence:
+    """What a brief may rest on besides: the order whoever writes, the severity, and what each role may give."""
+    house = PolicyLine(f"{book.house}. {triage.severity}. {triage.severity_reason}")
+    return replace(
+        evidence, order=evidence.order or evidence.withheld, withheld=None, policy={**evidence.policy, "house": house}
+    )

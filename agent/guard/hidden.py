@@ -42,7 +42,7 @@ _ESCAPES: Final = re.compile(
 )
 _SPACED: Final = re.compile(r"(?<!\w)[^\W\d_](?:[ .\-_*·|/]{1,3}[^\W\d_](?!\w)){5,}")
 _SHORT_LINES: Final = re.compile(r"\n(?:[ \t]*[^\n]{1,13}\n+){5,}")
-_CUT: Final = re.compile(r"(?:[*_|~^]+|-\n|\n-)(?=[^\W\d_]{2})")
+_CUT: Final = re.compile(r"(?:[*|~^]+|-\n|\n-)(?=[^\W\d_]{2})")
 _INNER_FIGURE: Final = re.compile(r"\d+(?=[A-Za-z])")
 _SIGNS: Final = re.compile(r"[^0-9A-Z]")
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.case import Draft, Fact, Finding, Triage
 from agent.facts import Evidence, Text
-from agent.facts.judge import facts_of, whole_text
+from agent.facts.judge import as_given, facts_of, whole_text
 from agent.facts.text import Hit
 from agent.phrasebook import Pattern, Phrasebook, Phrases
 from agent.promises import Commitment, promised, told
@@ -25,6 +25,8 @@ class Rulebook:
     """Issue type -> content items that a first message must have."""
     goodwill_up_to: Decimal = Decimal(0)
     """What the role of `draft_limit_role` may credit, give or waive as goodwill."""
+    house: str = ""
+    """Figures that only a brief may hold: what each role may give as goodwill."""
     remedy_up_to: Decimal | None = Decimal(0)
     """What that role may refund or replace when a policy line is cited; None without limit."""
 
@@ -49,6 +51,11 @@ class Reading:
         return tuple(facts_of(self.text, self.draft.language, self.evidence))
 
     @cached_property
+    def given(self) -> tuple[tuple[int, int], ...]:
+        """Where clock slots, articles and the case's number stand word for word."""
+        return tuple((start, end) for start, end, _ in as_given(self.text, self.evidence.known))
+
+    @cached_property
     def phrases(self) -> tuple[Phrases, ...]:
         """The languages in which this draft is read."""
         return self.rules.phrases.reading(self.draft.language, (w.folded for w in self.text.words))
@@ -61,6 +68,10 @@ class Reading:
     def facts_in(self, start: int, end: int) -> tuple[Fact, ...]:
         """Facts that begin inside [start, end)."""
         return tuple(f for f in self.facts if start <= f.start < end)
+
+    def is_given(self, start: int, end: int) -> bool:
+        """Whether a place lies inside such words."""
+        return any(a <= start and end <= b for a, b in self.given)
 
     def harmless(self, m: Hit, p: Phrases, *, conditional: bool = True) -> bool:
         """Whether a match is denied, only told back, or in a clause that is not yet so."""

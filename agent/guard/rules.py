@@ -312,7 +312,7 @@ def vocabulary(r: Reading) -> Findings:
         if (
             (m[0][0] == "_" or start == m.start())
             and word.lower() not in said
-            and not r.evidence.case_id.startswith(word)
+            and not r.is_given(start, m.end())
         ):
             yield r.finding("vocabulary", f"{word!r} is a word of the desk.", start, m.end())
 
@@ -377,6 +377,8 @@ def hidden_characters(r: Reading) -> Findings:
 def encoded_text(r: Reading) -> Findings:
     """Words in code, scattered or cut apart."""
     for start, end, what in hidden.encoded(r.text, r.evidence.known.tokens):
+        if r.is_given(start, end):
+            continue
         yield r.finding("encoded_text", f"The draft holds {what}.", start, end)
 
 
@@ -435,9 +437,10 @@ def echoed_instruction(r: Reading) -> Findings:
             span = words[i].start, words[i + ECHO - 1].end
             yield r.finding("echoed_instruction", f"{r.quote(*span)} repeats what a message instructs.", *span)
             return
+    own = " ".join((*r.evidence.entities.values("order_id"), r.evidence.order_ref)).lower()
     for mark in marks:
         at = r.text.folded.find(mark)
-        if at >= 0:
+        if at >= 0 and mark not in own and mark not in r.evidence.known.policy_text:
             yield r.finding("echoed_instruction", f"{mark!r} is a word that a message asks for.", at, at + len(mark))
             return
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent import intake
 from agent.errors import BadInput
 from agent.states import CASE_MOVES
-from api import show
+from api import say, show
 from api.policy import Anyone, Desk, Reader, Receiver, Reviewer, Worker
 from api.problems import Problem
 from api.reading import storable
@@ -44,6 +45,11 @@ DONE: Final = {
 NEW_WAIT_S: Final = 4.0
 """How long the page of a new case waits for its draft instead of showing that there is none yet."""
 
+LANGUAGES: Final = {
+    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch", "pt": "Portuguese",
+}  # fmt: skip
+"""Names of languages; one that is not here is shown by its code."""
+
 _FIELDS: Final = ("text", "subject", "name", "email", "order_ref", "lang")
 
 
@@ -51,6 +57,15 @@ _FIELDS: Final = ("text", "subject", "name", "email", "order_ref", "lang")
 def home(_: Annotated[None, Depends(Anyone("it only points to the queue, which asks"))]) -> Response:
     """To the queue."""
     return RedirectResponse("/desk", 303)
+
+
+@router.get("/docs")
+def docs_page(
+    request: Request, _: Annotated[None, Depends(Anyone("it describes the routes and holds no data"))]
+) -> Response:
+    """Every route with its examples."""
+    described: Mapping[str, Any] = request.app.openapi()
+    return render(request, "docs.html", title="API", routes=list(_routes(described)))
 
 
 @router.get("/desk")
@@ -69,7 +84,9 @@ def queue_page(request: Request, desk: Desk, who: Reader, tab: str = "open", aft
 @router.get("/desk/new")
 def new_page(request: Request, desk: Desk, _who: Receiver) -> Response:
     """A form to paste a case into."""
-    return render(request, "new.html", title="New case", given=dict.fromkeys(_FIELDS, ""), problem="")
+    return render(
+        request, "new.html", title="New case", given=dict.fromkeys(_FIELDS, ""), problem="", languages=_languages(desk)
+    )
 
 
 @router.post("/desk/new")
@@ -91,7 +108,7 @@ def new_case(
         intake.parse(escalation, now=desk.clock.now(), case_id="case")
     except BadInput as error:
         said = "Paste the customer's words." if not (text + subject).strip() else str(error)
-        return render(request, "new.html", 422, title="New case", given=given, problem=said)
+        return render(request, "new.html", 422, title="New case", given=given, problem=said, languages=_languages(desk))
     ids = desk.desk.receive(who, escalation)
     return RedirectResponse(f"/desk/{ids['case']}?new=1", 303)
 
@@ -157,10 +174,10 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     context |= {
         "store": desk.texts.pack.store.name,
         "broken": desk.texts.problem,
-        "local": partial(show.local, zone=zone, now=now),
-        "away": partial(show.away, now=now),
-        "words": show.words,
-        "money": show.money,
+        "local": partial(say.local, zone=zone, now=now),
+        "away": partial(say.away, now=now),
+        "words": say.words,
+        "money": say.money,
         "path": request.url.path,
     }
     return HTMLResponse(_templates().get_template(template).render(context), status)
@@ -178,8 +195,39 @@ def _templates() -> Environment:
     )
 
 
+def _languages(desk: Runtime) -> Mapping[str, str]:
+    """The store's languages by code."""
+    return {code: LANGUAGES.get(code, code) for code in desk.texts.pack.store.languages}
+
+
 def _back(case_id: str, done: str, *, new: bool = False) -> Response:
     return RedirectResponse(f"/desk/{case_id}?{urlencode({'done': done, **({'new': 1} if new else {})})}", 303)
+
+
+def _routes(described: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The operations of an OpenAPI document, each with the examples of its body."""
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            content: Mapping[str, Any] = (
+                (operation.get("requestBody") or {}).get("content", {}).get("application/json", {})
+            )
+            name = str((content.get("schema") or {}).get("$ref", "")).rpartition("/")[2]
+            fields = (described.get("components", {}).get("schemas", {}).get(name) or {}).get("properties") or {}
+            yield {
+                "method": method.upper(),
+                "path": path,
+                "about": operation.get("description") or operation.get("summary"),
+                "parameters": [
+                    (p["name"], p["in"], p.get("description") or p["schema"].get("description") or "")
+                    for p in operation.get("parameters", [])
+                    if p["in"] != "path"
+                ],
+                "fields": [(field, about.get("description", "")) for field, about in fields.items()],
+                "examples": [
+                    (one["summary"], json.dumps(one["value"], indent=2)) for one in content.get("examples", {}).values()
+                ],
+                "answers": [(code, answer.get("description", "")) for code, answer in operation["responses"].items()],
+            }
 
 
 def _line(desk: Runtime, row: QueueRow, proposal: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -190,8 +238,8 @@ def _line(desk: Runtime, row: QueueRow, proposal: Mapping[str, Any] | None) -> d
     reason = str((proposal or {}).get("severity_reason") or "")
     return {
         "row": row,
-        "kind": kind.title if kind else show.words(row.issue_type),
-        "team": team.title if team else show.words(row.primary_team),
+        "kind": kind.title if kind else say.words(row.issue_type),
+        "team": team.title if team else say.words(row.primary_team),
         "why": row.needs_human_reason or str((proposal or {}).get("state_reason") or "") or reason,
         "overdue": row.next_due_at is not None and row.next_due_at < desk.clock.now(),
     }

@@ -229,6 +229,6 @@ def pinned(issue_type: str, severity: str, *, human_lead: bool = False) -> Deps:
 
 def trained(reader: Reader, english: Encoder, multilingual: Encoder, folder: Path) -> Classifier:
     """The classifier that `make run` would train; from `folder` when nothing that teaches it has changed."""
-    taught = learn.rows([*(PROMPTS / "starter").glob("*.jsonl"), *(STORE / "history").glob("*.jsonl")])
+    taught = learn.rows(learn.files(PROMPTS, STORE))
     name = learn.fingerprint(pack(), taught, english.fingerprint, multilingual.fingerprint)
     return learn.learn(folder, taught, reader, name)

@@ -17,7 +17,7 @@ import argparse
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -37,10 +37,15 @@ class Provider:
     """The fake; it counts and keeps every request that reached it."""
 
     def __init__(
-        self, script: Sequence[str] = ("ok",), *, answers: Mapping[str, Json] | None = None, latency: float = 0.0
+        self,
+        script: Sequence[str] = ("ok",),
+        *,
+        answers: Mapping[str, Json] | Callable[[Json], Mapping[str, Json]] | None = None,
+        latency: float = 0.0,
     ) -> None:
         self.script = tuple(script)
-        self.answers = dict(answers or {})
+        self.answers = answers or {}
+        """Arguments by tool; a function makes them from the request."""
         self.latency = latency
         self.requests: list[Json] = []
         self.headers: list[dict[str, str]] = []
@@ -111,7 +116,8 @@ class Provider:
             text = json.dumps({"error": {"message": detail or f"scripted {mode}", "type": "scripted", "code": None}})
             extra = {"retry-after": detail} if mode == "429" and detail else {}
             return await send(writer, int(mode), text, extra=extra)
-        text = json.dumps(completion(mode, request, self.answers))
+        answers = self.answers(request) if callable(self.answers) else self.answers
+        text = json.dumps(completion(mode, request, answers))
         if mode == "cut":
             return await send(writer, 200, text[: len(text) // 2])
         if mode == "drip":

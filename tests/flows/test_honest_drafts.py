@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agent.case import Charge, Dispute, Fulfilment, GuardReport, Order, Refund, Return
+from agent.case import Dispute, GuardReport
 from agent.guard import check
 from agent.money import Money
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from builders_guard import day, draft, evidence, order, rulebook, triage
+from builders_guard import day, draft, evidence, ordered, rulebook, triage
 
 ROWS: list[dict[str, Any]] = [
     json.loads(line) for line in (Path(__file__).parent / "honest_drafts.jsonl").read_text("utf-8").splitlines()
 ]
-
-
-def _order(kind: str, language: str) -> Order:
-    """The order of a row: as it went, and what came back."""
-    price = Money(Decimal("85.10"), "EUR") if language == "de" else Money(Decimal("74.00"), "GBP")
-    parcel = ("Parcelwing", "PW1234567890")
-    late = datetime(2026, 9, 20, 9, tzinfo=UTC)
-    over: Mapping[str, dict[str, Any]] = {
-        "delivered": {},
-        "transit": {"status": "dispatched", "fulfilments": (Fulfilment(*parcel, "in transit", day(11, 5), day(11, 8)),)},
-        "returned": {"returns": (Return("received", day(11, 8), day(11, 9)),)},
-        "refunded": {"refunds": (Refund(Money(Decimal("18.40"), price.currency), "succeeded", day(11, 6)),)},
-        "double": {"charges": (Charge(price, day(11, 3), "captured"), Charge(price, day(11, 3), "captured"))},
-        "old": {"fulfilments": (Fulfilment(*parcel, "delivered", late, late, late),), "placed_at": late},
-    }
-    return order(language, **over[kind])
 
 
 def read(row: dict[str, Any]) -> GuardReport:
@@ -45,7 +27,7 @@ def read(row: dict[str, Any]) -> GuardReport:
         language,
         message=row["message"],
         issue_type=issue_type,
-        order=_order(row["order"], language) if row["order"] else None,
+        order=ordered(row["order"], language) if row["order"] else None,
         dispute=dispute if row.get("dispute") else None,
         contacts=row.get("contacts", 1),
     )

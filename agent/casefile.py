@@ -169,7 +169,9 @@ def view(
         },
         "missing": list(lacking),
         "precedents": [_card(hit) for hit in hits],
-        "brief": _brief(pack, case, context, language),
+        "brief": _brief(
+            pack, case, context if open_to_customer or triage.human_lead else replace(context, order=None), language
+        ),
     }
 
 

@@ -54,6 +54,7 @@ def rows(files: Iterable[Path]) -> list[Row]:
                         "text": row.get("text") or row["messages"][0]["text"],
                         "issue_type": row["issue_type"],
                         "severity": row["severity"],
+                        "fair": path.parent.name == FAIR,
                     }
                 )
             except (ValueError, KeyError, IndexError, TypeError, AttributeError) as e:

@@ -166,9 +166,9 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     clocked("engine")
     triage = _settled(read.triage, decisions(result.all_messages()), deps.pack)
     draft = _draft(result.output, read.language)
-    report = guard.check(draft, triage, _evidence(read, deps, now, (instructions,)), deps.rulebook)
+    report = guard.check(draft, triage, _evidence(read, deps, draft, now, (instructions,)), deps.rulebook)
     clocked("guard")
-    state, why = _state(triage, report)
+    state, why = _state(triage, draft, report)
     return Proposal(
         case_id=read.case.id,
         engine=by.engine,
@@ -259,10 +259,16 @@ def _money(amount: str | None, currency: str) -> Money | None:
     return None if value is None else Money(value, currency)
 
 
-def _evidence(read: _Read, deps: Deps, now: datetime, prompts: Sequence[str]) -> Evidence:
-    """What the draft may rest on; the order only when the customer is verified."""
+def _evidence(read: _Read, deps: Deps, draft: Draft, now: datetime, prompts: Sequence[str]) -> Evidence:
+    """What the draft may rest on: the order only when the customer is verified or a colleague alone reads it."""
     store, context = deps.pack.store, read.case.context
-    shown = context.customer_verified is True
+    brief = draft.kind == "brief"
+    shown = brief or context.customer_verified is True
+    policy = {
+        name: PolicyLine(line.text.get(read.language, line.text["en"]), line.facts) for name, line in deps.pack.policy.items()
+    }
+    if brief:
+        policy |= {f"authority-{o['within']}": PolicyLine(f"{o['kind']} {o['amount']}") for o in read.view["brief"]["options"]}
     return Evidence(
         messages=read.case.messages,
         entities=read.seen.entities,
@@ -275,9 +281,7 @@ def _evidence(read: _Read, deps: Deps, now: datetime, prompts: Sequence[str]) ->
         order=context.order if shown else None,
         dispute=context.dispute if shown else None,
         withheld=None if shown else context.order,
-        policy={
-            name: PolicyLine(line.text.get(read.language, line.text["en"]), line.facts) for name, line in deps.pack.policy.items()
-        },
+        policy=policy,
         clock={name: Slot(text, read.slots.at[name]) for name, text in read.slots.text.items()},
         store=StoreFacts(
             store.name, store.legal_name, store.support_email, store.hosts, store.contacts,
@@ -288,7 +292,7 @@ def _evidence(read: _Read, deps: Deps, now: datetime, prompts: Sequence[str]) ->
     )  # fmt: skip
 
 
-def _state(triage: Triage, report: GuardReport) -> tuple[Any, str]:
+def _state(triage: Triage, draft: Draft, report: GuardReport) -> tuple[Any, str]:
     if report.verdict == "blocked":
         first = next(f for f in report.findings if f.hard)
         return "blocked", first.message
@@ -296,6 +300,8 @@ def _state(triage: Triage, report: GuardReport) -> tuple[Any, str]:
         return "needs_human", triage.needs_human_reason
     if triage.human_lead:
         return "needs_human", triage.human_lead_reason
+    if draft.kind == "brief":  # it is read for less, so it must never pass for a text to the customer
+        return "needs_human", "the engine wrote a brief for a person, not a text to the customer"
     return "ready", ""
 
 

@@ -291,10 +291,14 @@ def _triage(proposal: Json, pack: Pack) -> tuple[TriageLine, ...]:
         ),
         TriageLine(
             "Team", titles[0] if titles else "",
-            sentences(str(proposal.get("route_reason") or ""), f"Pulled in: {', '.join(titles[1:])}" if titles[1:] else ""),
+            sentences(str(proposal.get("route_reason") or ""), _pulled_in(titles[1:])),
             confidence(sure.get("route")),
         ),
     )  # fmt: skip
+
+
+def _pulled_in(titles: Sequence[str]) -> str:
+    return f"Pulled in: {', '.join(titles)}" if titles else ""
 
 
 def _due(clock: Json, now: datetime) -> Due:

@@ -239,4 +239,3 @@ def _load_rest(  # noqa: PLR0917 - bound once, in order
     report("classifier", READY)
     deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, rulebook, model, limits)
     return Loaded(english, search, deps)
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from api.errors import StoreError
@@ -66,15 +66,6 @@ def metrics(desk: Desk, _who: Reader) -> str:
             f'desk_precedents{{state="waiting"}} {health.waiting}',
         ]
     return "\n".join(lines) + "\n"
-
-
-@router.get("/openapi.json", include_in_schema=False)
-def openapi(
-    request: Request, _: Annotated[None, Depends(Anyone("it describes the routes and holds no data"))]
-) -> dict[str, Any]:
-    """Describe this API."""
-    described: dict[str, Any] = request.app.openapi()
-    return described
 
 
 def _store(desk: Runtime) -> str:

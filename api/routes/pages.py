@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -46,7 +45,8 @@ NEW_WAIT_S: Final = 4.0
 """How long the page of a new case waits for its draft instead of showing that there is none yet."""
 
 LANGUAGES: Final = {
-    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch", "pt": "Portuguese",
+    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch",
+    "pt": "Portuguese",
 }  # fmt: skip
 """Names of languages; one that is not here is shown by its code."""
 
@@ -57,15 +57,6 @@ _FIELDS: Final = ("text", "subject", "name", "email", "order_ref", "lang")
 def home(_: Annotated[None, Depends(Anyone("it only points to the queue, which asks"))]) -> Response:
     """To the queue."""
     return RedirectResponse("/desk", 303)
-
-
-@router.get("/docs")
-def docs_page(
-    request: Request, _: Annotated[None, Depends(Anyone("it describes the routes and holds no data"))]
-) -> Response:
-    """Every route with its examples."""
-    described: Mapping[str, Any] = request.app.openapi()
-    return render(request, "docs.html", title="API", routes=list(_routes(described)))
 
 
 @router.get("/desk")
@@ -202,32 +193,6 @@ def _languages(desk: Runtime) -> Mapping[str, str]:
 
 def _back(case_id: str, done: str, *, new: bool = False) -> Response:
     return RedirectResponse(f"/desk/{case_id}?{urlencode({'done': done, **({'new': 1} if new else {})})}", 303)
-
-
-def _routes(described: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The operations of an OpenAPI document, each with the examples of its body."""
-    for path, methods in described["paths"].items():
-        for method, operation in methods.items():
-            content: Mapping[str, Any] = (
-                (operation.get("requestBody") or {}).get("content", {}).get("application/json", {})
-            )
-            name = str((content.get("schema") or {}).get("$ref", "")).rpartition("/")[2]
-            fields = (described.get("components", {}).get("schemas", {}).get(name) or {}).get("properties") or {}
-            yield {
-                "method": method.upper(),
-                "path": path,
-                "about": operation.get("description") or operation.get("summary"),
-                "parameters": [
-                    (p["name"], p["in"], p.get("description") or p["schema"].get("description") or "")
-                    for p in operation.get("parameters", [])
-                    if p["in"] != "path"
-                ],
-                "fields": [(field, about.get("description", "")) for field, about in fields.items()],
-                "examples": [
-                    (one["summary"], json.dumps(one["value"], indent=2)) for one in content.get("examples", {}).values()
-                ],
-                "answers": [(code, answer.get("description", "")) for code, answer in operation["responses"].items()],
-            }
 
 
 def _line(desk: Runtime, row: QueueRow, proposal: Mapping[str, Any] | None) -> dict[str, Any]:

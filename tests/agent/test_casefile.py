@@ -134,8 +134,8 @@ def test_a_verified_customer_cannot_read_a_strangers_order_by_naming_it(reader: 
 
 
 def test_the_order_that_the_caller_names_is_looked_up_first(reader: Reader):
-    file = File(reader, {**BROKEN, "order_ref": "104310"})
-    assert file.book.asked[0] == "104310"
+    file = File(reader, {**BROKEN, "order_ref": "fh104310"})
+    assert file.book.asked[0] == "fh104310"
     assert file.context.order is not None
     assert file.context.order.id == "FH-104310"
 
@@ -271,7 +271,7 @@ def test_a_parcel_that_the_text_names_is_the_one_that_is_told(reader: Reader):
     row = order_row("104233", "Hanna Brandt", ("LMP-210", "Halo desk lamp", "74.00"), "GBP", ("2026-11-14",) * 3)
     second = {**row["fulfilments"][0], "tracking": "PW5555555555", "carrier": "Slowpost"}
     book = Book([{**row, "fulfilments": [*row["fulfilments"], second]}])
-    named = File(reader, {"text": "FH-104233: where is PW5555555555?", "customer": HANNA}, book=book)
+    named = File(reader, {"text": "FH-104233: where is my parcel, tracking PW5555555555?", "customer": HANNA}, book=book)
     assert named.view["order"]["carrier"] == "Slowpost"
     assert File(reader, BROKEN, book=book).view["order"]["carrier"] == "Parcelwing"
 

@@ -31,7 +31,7 @@ bench: $(STAMP)  ## speed of drafting and retrieval against a bare encoding
 	@$(BIN)/python -m retrieval.bench --size 10000 100000
 
 screenshots: $(STAMP)  ## pictures of queue and case for the README
-	@$(BIN)/python -m pytest -m slow tests/browser -k screenshots
+	@SCREENSHOTS=1 $(BIN)/python -m pytest -m slow tests/browser -k screenshots
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11."; exit 2; }

@@ -84,6 +84,8 @@ class CriterionRule(Condition):
     reason: str
     floor: bool = False
     """True: only a person with authority may go below."""
+    sure: bool = False
+    """True: its words count whatever the classifier thinks of them."""
 
 
 class HumanLead(_File):

@@ -176,9 +176,7 @@ def _to_come(t: Thing, folded: str, today: date) -> bool:
     return t.kind == "time" or (t.kind == "duration" and bool(_WITHIN.search(folded, max(0, t.start - 30), t.start)))
 
 
-def _commitment(
-    action: str, text: Text, sentence: tuple[int, int], things: Sequence[Thing], today: date
-) -> Commitment:
+def _commitment(action: str, text: Text, sentence: tuple[int, int], things: Sequence[Thing], today: date) -> Commitment:
     inside = [t for t in things if sentence[0] <= t.start < sentence[1]]
     amount = next((t.value for t in inside if t.kind == "amount"), "")
     number, _, currency = amount.partition(" ")

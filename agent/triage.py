@@ -58,7 +58,9 @@ def _shown(rule: Condition, seen: Understanding, issue_type: str) -> Iterator[st
     if rule.contacts_at_least is not None and seen.contacts >= rule.contacts_at_least:
         yield f"contact {seen.contacts}"
     if rule.value_over and "high_value" in seen.conditions and seen.value is not None:
-        yield f"{seen.value.amount} {seen.value.currency}".strip()
+        # Only a value that the text names: the reason reaches the engine, the total of an order must not.
+        named = seen.value in seen.entities.amounts()
+        yield f"{seen.value.amount} {seen.value.currency}".strip() if named else ""
 
 
 def criteria(pack: Pack, seen: Understanding, issue_type: str, severity: Mapping[str, float]) -> tuple[Criterion, ...]:
@@ -72,8 +74,8 @@ def criteria(pack: Pack, seen: Understanding, issue_type: str, severity: Mapping
 
 
 def _credible(pack: Pack, rule: CriterionRule, severity: Mapping[str, float]) -> bool:
-    """A rule of words needs a trace of agreement; a rule of dates, counts or amounts does not."""
-    if not (rule.any or rule.all):
+    """A rule of words needs a trace of agreement; a rule of dates, counts, amounts or sure words does not."""
+    if rule.sure or not (rule.any or rule.all):
         return True
     worse = pack.severity_order[: pack.severity_order.index(rule.severity) + 1]
     needed = 2 * _DOUBT if len(worse) == 1 else _DOUBT

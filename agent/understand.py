@@ -42,7 +42,7 @@ class Understanding:
     conditions: frozenset[str]
     """Names of signals and computed conditions that hold."""
     contacts: int
-    """Contacts on this problem, this one included, as far as known."""
+    """Contacts on this problem, this one included, as far as known; messages of one day are one contact."""
     deadline_h: float | None
     """Hours to the nearest binding date."""
     value: Money | None
@@ -169,7 +169,8 @@ class Reader:
     @staticmethod
     def _contacts(case: Escalation, signals: dict[str, Signal]) -> int:
         told = 3 if "third_contact" in signals else 2 if "second_contact" in signals else 1
-        return max(told, case.earlier_contacts + 1)
+        days = {m.at.date() for m in case.messages if m.author == "customer"}
+        return max(told, case.earlier_contacts + 1, len(days))
 
 
 @lru_cache(maxsize=512)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from sqlalchemy import func, select
 
 from api import history
 from api.auth import Principal
+from api.errors import ConflictError
 from api.store.tables import cases, precedents
 from api.wiring import Runtime
 
@@ -26,7 +28,10 @@ ADMIN: Final = "Admin"
 
 def first_admin(desk: Runtime) -> Principal:
     """The admin that the desk makes for itself at its first start."""
-    return desk.doors.principal_named(ADMIN) or desk.doors.add_principal(None, ADMIN, "admin")
+    while (admin := desk.doors.principal_named(ADMIN)) is None:
+        with suppress(ConflictError):  # another thread was quicker
+            desk.doors.add_principal(None, ADMIN, "admin")
+    return admin
 
 
 def load_history(desk: Runtime, progress: Callable[[str, int, int], None] | None = None) -> int:

@@ -189,7 +189,7 @@ def thread(case: CaseView, now: datetime) -> tuple[Thread, ...]:
             for m in case.messages
         ]
     proposal: Json = (case.draft.proposal if case.draft else None) or {}
-    marks = list(_entity_marks(proposal.get("entities") or {}))
+    marks = list(_entity_marks(proposal.get("entities") or {}, [m.text for m in read]))
     return tuple(
         Thread(m.author, m.at, m.channel, m.subject, tuple(_pieces(m.text, [x[1:] for x in marks if x[0] == i])))
         for i, m in enumerate(read)
@@ -245,14 +245,14 @@ def _pieces(text: str, marks: Iterable[tuple[int, int, str, str, int]]) -> Itera
         yield Piece(text[at:])
 
 
-def _entity_marks(entities: Json) -> Iterator[tuple[int, int, int, str, str, int]]:
+def _entity_marks(entities: Json, texts: Sequence[str]) -> Iterator[tuple[int, int, int, str, str, int]]:
+    """Message number and mark of every entity that still stands where it was read."""
     for group, kind in _ENTITY.items():
         for one in _rows(entities, group):
             span: Json = one.get("span") or {}
-            start, end = int(span.get("start", 0)), int(span.get("end", 0))
-            if end > start:
-                detail = str(one.get("carrier") or one.get("sku") or one.get("detail") or "")
-                yield int(span.get("message", 0)), start, end, "entity", f"{kind} {detail}".strip(), 0
+            number, start, end = (int(span.get(name, 0)) for name in ("message", "start", "end"))
+            if end > start and number < len(texts) and texts[number][start:end] == one.get("text"):
+                yield number, start, end, "entity", f"{kind} {one.get('detail') or ''}".strip(), 0
 
 
 def _fact(number: int, fact: Json) -> FactLine:

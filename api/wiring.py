@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import intake
@@ -197,7 +196,6 @@ def _load_encoder(settings: Settings) -> Encoder:
 
 
 def _load_rest(  # noqa: PLR0917 - bound once, in order
-
     settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget, english: Encoder,
     report: Report,
 ) -> Loaded:  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from agent.pipeline import Deps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # litellm else fetches a price list when it is imported
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,12 +30,14 @@ def _models_are_not_asked(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def deps() -> Deps:
-    """The desk with the embedded engine as it is: real encoders, the trained classifier, a dozen past cases, a few orders.
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Loads the desk before the first test that needs it, since teaching it outlasts the time that one test may take."""
+    if not session.config.option.collectonly and any("deps" in getattr(i, "fixturenames", ()) for i in session.items):
+        _desk()
 
-    The first use after a change of starter texts, history or pack trains anew (a minute or two); `var/test` keeps it.
-    """
+
+@cache
+def _desk() -> Deps:
     from agent.signals import Signals
     from agent.understand import Reader
     from retrieval.embed import SentenceEncoder
@@ -43,3 +48,12 @@ def deps() -> Deps:
     reader = Reader(desk.pack(), Signals(desk.pack()), english, multilingual)
     classifier = desk.trained(reader, english, multilingual, desk.ROOT / "var" / "test")
     return desk.make_deps(reader, classifier, english)
+
+
+@pytest.fixture(scope="session")
+def deps() -> Deps:
+    """The desk with the embedded engine as it is: real encoders, a trained classifier, a dozen past cases, a few orders.
+
+    The first use after a change of starter texts, history or pack trains anew (about a minute); `var/test` keeps it.
+    """
+    return _desk()

@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import cached_property
 
 from agent.case import Customer, Dispute, Entities, Message, Order
-from agent.facts.known import Known, index
+from agent.facts.index import index
+from agent.facts.known import Known
 from retrieval.precedent import Hit
 
 

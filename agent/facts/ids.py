@@ -39,7 +39,12 @@ def mail_and_web(r: Reader) -> None:
         url = hit[0].rstrip(".,;:!?…»”")
         host = re.split(r"[/?#:]", url.split("://")[-1])[0]
         last = host.rsplit(".", 1)[-1]
-        if m[0] == ":" or "/" in url or host.lower().startswith("www.") or ((last.islower() or host.isupper()) and last.lower() in _TLDS):
+        if (
+            m[0] == ":"
+            or "/" in url
+            or host.lower().startswith("www.")
+            or ((last.islower() or host.isupper()) and last.lower() in _TLDS)
+        ):
             r.add("url", url.lower(), start, start + len(url))
 
 
@@ -91,7 +96,7 @@ def phones(r: Reader, start: int, digit: int) -> bool:
     return False
 
 
-def codes(r: Reader, start: int, digit: int) -> bool:  # noqa: ARG001 - every reader takes the same
+def codes(r: Reader, start: int, digit: int) -> bool:
     """An order id, a tracking number, or any other mix of letters and figures."""
     raw, folded = r.text.raw, r.text.folded
     m = _CODE.match(raw, start)

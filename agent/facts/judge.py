@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from agent.case import Draft, Fact
+from agent.facts.days import WRONG_WEEKDAY
 from agent.facts.evidence import Evidence
 from agent.facts.known import Known
 from agent.facts.names import names
-from agent.facts.days import WRONG_WEEKDAY
 from agent.facts.reader import Found, words
 from agent.facts.scan import scan
 from agent.facts.text import Text, fold

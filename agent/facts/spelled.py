@@ -67,28 +67,25 @@ def _compound(word: str) -> int | None:
 
 def runs(words: Sequence[Word], text: str) -> list[tuple[int, int, Decimal]]:
     """Runs of number words: index of the first word, index behind the last, and the value."""
+    numerals = {i for i, w in enumerate(words) if w.folded in WORDS or (len(w.folded) > _SHORT and _numeral(w.folded))}
     found: list[tuple[int, int, Decimal]] = []
-    i = 0
-    while i < len(words):
-        if not _numeral(words[i].folded):
-            i += 1
+    behind = 0
+    for i in sorted(numerals):
+        if i < behind:
             continue
-        j = i + 1
-        while j < len(words) and _joined(text, words[j - 1], words[j]):
-            if _numeral(words[j].folded) or (
-                words[j].folded in _GLUE
-                and j + 1 < len(words)
-                and _joined(text, words[j], words[j + 1])
-                and _numeral(words[j + 1].folded)
-            ):
-                j += 1
-            else:
+        behind = i + 1
+        while behind < len(words) and _joined(text, words[behind - 1], words[behind]):
+            glued = words[behind].folded in _GLUE and behind + 1 in numerals
+            if behind not in numerals and not (glued and _joined(text, words[behind], words[behind + 1])):
                 break
-        n = value([w.folded for w in words[i:j]])
-        if n:
-            found.append((i, j, Decimal(n)))
-        i = j
+            behind += 1
+        if n := value([w.folded for w in words[i:behind]]):
+            found.append((i, behind, Decimal(n)))
     return found
+
+
+_SHORT: Final = 6
+"""Words up to so many letters are single number words or none."""
 
 
 def _joined(text: str, left: Word, right: Word) -> bool:
@@ -100,4 +97,5 @@ _HEADS: Final = frozenset(w[:3] for w in WORDS)
 
 
 def _numeral(word: str) -> bool:
-    return word in WORDS or (len(word) > 6 and word[:3] in _HEADS and _compound(word) is not None)
+    """Whether a long word is a number written in one."""
+    return word[:3] in _HEADS and _compound(word) is not None

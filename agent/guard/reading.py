@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from agent.case import Draft, Fact, Finding, Triage
 from agent.facts import Evidence, Text
@@ -14,6 +14,8 @@ from agent.facts.judge import as_given, facts_of, whole_text
 from agent.facts.text import Hit
 from agent.phrasebook import Pattern, Phrasebook, Phrases
 from agent.promises import Commitment, promised, told
+
+Findings: TypeAlias = Iterator[Finding]
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,11 +213,12 @@ def _line(desk: Runtime, row: QueueRow, proposal: Mapping[str, Any] | None) -> d
 def _case(request: Request, desk: Runtime, case: CaseView, done: str) -> Response:
     now = desk.clock.now()
     proposal = case.draft.proposal if case.draft else None
+    customer: Mapping[str, Any] = case.escalation.get("customer") or {}
     order, dispute = show.order_of(case, desk.orders)
     return render(
         request, "case.html", title=case.row.title or case.row.id, case=case, row=case.row, draft=case.draft, done=done,
         sheet=show.sheet(proposal, desk.texts.pack, now) if proposal else None, thread=show.thread(case, now),
-        order=order, dispute=dispute, customer=case.escalation.get("customer") or {},
+        order=order, dispute=dispute, customer={name: str(customer.get(name) or "") for name in ("name", "email")},
         moves=sorted(CASE_MOVES[case.row.status] - {"in_review"}),
         overdue=case.row.next_due_at is not None and case.row.next_due_at < now,
     )  # fmt: skip

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,9 @@ def test_help_comes_at_once_and_names_every_command():
     took: list[float] = []
     for _ in range(5):
         start = time.perf_counter()
-        out = subprocess.run([sys.executable, "-m", "api.cli", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+        out = subprocess.run(
+            [sys.executable, "-m", "api.cli", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
         took.append(time.perf_counter() - start)
     assert all(name in out.stdout for name in cli.COMMANDS)
     assert min(took) < 0.3
@@ -215,7 +217,14 @@ def test_what_cannot_be_drafted_is_one_sentence_and_2(desk: Any, args: tuple[str
 
 
 def test_a_batch_answers_every_line_and_tells_the_bad_ones(desk: Any, tmp_path: Path):
-    source = lines(tmp_path / "in.jsonl", {"id": "A", "text": "kettle"}, "{not json", "", {"id": "C", "txet": 1}, {"text": "blocked"})
+    source = lines(
+        tmp_path / "in.jsonl",
+        {"id": "A", "text": "kettle"},
+        "{not json",
+        "",
+        {"id": "C", "txet": 1},
+        {"text": "blocked"},
+    )
     code, out, err = desk("draft", "--no-sample", "--batch", source, "--out", tmp_path / "out.jsonl")
     answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert code == 2
@@ -227,7 +236,9 @@ def test_a_batch_answers_every_line_and_tells_the_bad_ones(desk: Any, tmp_path: 
 
 def test_a_batch_says_the_worst_of_its_lines(desk: Any, tmp_path: Path):
     assert desk("draft", "--no-sample", "--batch", lines(tmp_path / "a", {"text": "kettle"}))[0] == 0
-    assert desk("draft", "--no-sample", "--batch", lines(tmp_path / "b", {"text": "kettle"}, {"text": "blocked"}))[0] == 1
+    assert (
+        desk("draft", "--no-sample", "--batch", lines(tmp_path / "b", {"text": "kettle"}, {"text": "blocked"}))[0] == 1
+    )
 
 
 def test_an_interrupted_batch_leaves_no_half_output(desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -247,7 +258,7 @@ def test_an_interrupted_batch_leaves_no_half_output(desk: Any, tmp_path: Path, m
 
 
 @pytest.fixture
-def cards(home: Path) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def cards(home: Path) -> Callable[[], list[dict[str, Any]]]:
     import sqlite3
 
     def read() -> list[dict[str, Any]]:
@@ -255,7 +266,7 @@ def cards(home: Path) -> Iterator[Callable[[], list[dict[str, Any]]]]:
             conn.row_factory = sqlite3.Row
             return [dict(row) for row in conn.execute("SELECT * FROM precedents ORDER BY change")]
 
-    yield read
+    return read
 
 
 def test_a_history_is_imported_once(desk: Any, tmp_path: Path, cards: Any):
@@ -314,7 +325,12 @@ def test_a_foreign_csv_is_read_with_a_mapping(desk: Any, tmp_path: Path, cards: 
     (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text().rsplit("8;", 1)[0])
     assert desk("import", tmp_path / "t.csv", "--map", tmp_path / "map.yaml")[0] == 0
     (card,) = cards()
-    assert (card["severity"], card["channel"], card["remedy_kind"], card["summary"]) == ("S2", "phone", "refund", "The mug is broken")
+    assert (card["severity"], card["channel"], card["remedy_kind"], card["summary"]) == (
+        "S2",
+        "phone",
+        "refund",
+        "The mug is broken",
+    )
 
 
 @pytest.mark.parametrize("name", ["nowhere.jsonl", "binary.jsonl", "latin.csv"])
@@ -327,8 +343,12 @@ def test_a_file_that_is_no_history_is_one_sentence(desk: Any, tmp_path: Path, na
     assert err.splitlines()[-1].startswith("desk: ")
 
 
-def test_an_import_can_wait_for_its_vectors_and_the_index_is_built_from_the_database(desk: Any, tmp_path: Path, home: Path):
-    source = lines(tmp_path / "h.jsonl", *({**ROW, "id": f"H-{n}", "text": f"case {'xyz'[n % 3] * n}"} for n in range(5)))
+def test_an_import_can_wait_for_its_vectors_and_the_index_is_built_from_the_database(
+    desk: Any, tmp_path: Path, home: Path
+):
+    source = lines(
+        tmp_path / "h.jsonl", *({**ROW, "id": f"H-{n}", "text": f"case {'xyz'[n % 3] * n}"} for n in range(5))
+    )
     assert json.loads(desk("import", source, "--wait", "--json")[1])["encoded"] == 5
     built = json.loads(desk("reindex", "--json")[1])
     assert (built["state"], built["precedents"], built["waiting"], built["recall"]) == ("ready", 5, 0, 1.0)

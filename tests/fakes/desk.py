@@ -228,7 +228,9 @@ def pinned(issue_type: str, severity: str, *, human_lead: bool = False) -> Deps:
 
 
 def trained(reader: Reader, english: Encoder, multilingual: Encoder, folder: Path) -> Classifier:
-    """The classifier that `make run` would train; from `folder` when nothing that teaches it has changed."""
+    """The classifier that `make run` would train, which the floors of judgement hold for; from `folder` when nothing that
+    teaches it has changed.
+    """
     taught = learn.rows(learn.files(PROMPTS, STORE))
     name = learn.fingerprint(pack(), taught, english.fingerprint, multilingual.fingerprint)
     return learn.learn(folder, taught, reader, name)

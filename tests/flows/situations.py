@@ -63,7 +63,7 @@ SITUATIONS: tuple[Situation, ...] = (
               "came.\n\nDeclan Marsh", "customer": who("Declan Marsh")},
               "chargeback", "S2", "ready", "reply", ("FH-104455",)),
     Situation("wrong-size", {"text": "I ordered the Tarn fleece in M and got an XL in the parcel, order FH-109981. Can I swap it?\n\nPia Moll"},
-              "wrong_item_or_size", "S3", "", "reply", ("FH-109981",)),
+              "wrong_item_or_size", "S4", "", "reply", ("FH-109981",)),
     Situation("fraud", {"text": "Somebody got into my account, changed the e-mail and placed two orders that I did not make. Please stop "
               "them.\n\nOwen Ashby"}, "fraud_or_account_takeover", "S2", "", "reply"),
     Situation("outage", {"text": "Your checkout is down for everybody: every payment ends on a white page, three of my colleagues see the same "
@@ -105,7 +105,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation("unsupported-language", {"text": "Zamówiłam czajnik Quay i przyszedł pęknięty, woda cieknie po całym blacie. Proszę o pilną pomoc."},
               "", "", "needs_human", language="pl"),
     Situation("only-a-signature", {"text": "--\nJohn Carver\nHead of Facilities\nCarver & Sons Ltd\nTel. +44 20 7946 0123"},
-              "", "", "", "question"),
+              "", "", "needs_human"),
     Situation("only-an-emoji", {"text": "😡😡😡"}, "", "", "", "question", language=""),
     Situation("two-hundred-messages", {"customer": who("Tomasz Reid"), "messages": [
         {"from": "customer" if n % 2 == 0 else "staff", "at": (NOW - timedelta(hours=400 - 2 * n)).isoformat(),

@@ -4,14 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DESK_HOME ?= var
+HOME_STAMP := $(DESK_HOME)/.prepared
 
+export DESK_HOME
 export HF_HUB_OFFLINE ?= 1
 export LITELLM_LOCAL_MODEL_COST_MAP ?= True
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .PHONY: run test lint bench screenshots slow clean
 
-run: $(STAMP)  ## set up and start the desk with the sample store on 127.0.0.1:8000
+run: $(HOME_STAMP)  ## set up and start the desk with the sample store on 127.0.0.1:8000
 	@$(BIN)/desk serve
 
 test: $(STAMP)  ## set up and run the tests
@@ -40,6 +43,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --progress-bar off -r requirements.lock 2>&1 | { grep --line-buffered -E '^(Collecting|Installing|Successfully|ERROR)' || true; } | cut -c1-110
 	@$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@$(BIN)/python -m pip check >/dev/null || echo "Note: pip check reports a conflict; see $(BIN)/pip check."
+	@touch $@
+
+# The classifier learns from these files, which takes minutes; afterwards a start takes seconds.
+$(HOME_STAMP): $(STAMP) $(wildcard prompts/pack/* prompts/starter/* prompts/sample_store/*.* prompts/sample_store/*/*)
+	@echo "Preparing $(DESK_HOME) (a few minutes the first time) ..."
+	@$(BIN)/desk prepare
 	@touch $@
 
 clean:  ## remove the environment and everything that the desk keeps

@@ -290,7 +290,7 @@ def _brief(pack: Pack, case: Escalation, context: Context, language: str) -> Jso
             (r.at, f"{word['refund']} {wording.money(r.money, language)} {wording.state(r.status, language)}")
             for r in order.refunds
         ]
-        events += [(at, "order", what) for at, what in told if at]
+        events += [(at, "order", f"{what}.") for at, what in told if at]
     events.sort(key=lambda e: e[0])
     options = [
         {

@@ -64,6 +64,7 @@ class GuardFile(_File):
     never: Mapping[str, Never]
     instructions: ByLanguage
     parcel_states: Mapping[str, ByLanguage]
+    own_address: ByLanguage
     policy_words: ByLanguage
     record_words: ByLanguage
     required: Mapping[str, Required]
@@ -95,6 +96,7 @@ class Phrases:
     instructions: Pattern
     parcel_states: Pattern
     """The named group that matched is the state."""
+    own_address: Pattern
     policy_words: Pattern
     record_words: Pattern
     required: Mapping[str, Pattern]
@@ -169,6 +171,7 @@ def _compile(file: GuardFile, code: str, path: Path) -> Phrases:
             path,
             "parcel_states",
         ),
+        own_address=one(file.own_address, "own_address"),
         policy_words=one(file.policy_words, "policy_words"),
         record_words=one(file.record_words, "record_words"),
         required={name: one(item.any, name) for name, item in file.required.items() if code in item.any},
@@ -187,6 +190,8 @@ def _pattern(patterns: Iterable[str], fill: Mapping[str, str], path: Path, name:
         raise BrokenFile(path, line, f"a pattern of `{name}`: {e}", "correct the expression") from None
 
 
+_GAP_WORD: Final = r"(?:[^ .!?;]|\.\d)+"
+"""A word inside a sentence; the point of a figure ends none."""
 _ACCENTED: Final = re.compile(r"[^\x00-\x7f]")
 _CLASS: Final = re.compile(r"\[(?:\\.|[^\]\\])*\]")
 
@@ -198,7 +203,7 @@ def _expand(pattern: str, fill: Mapping[str, str]) -> str:
     pattern = pattern.replace(r"\S+", "[^ .!?;]+")
     pattern = _ACCENTED.sub(lambda m: fold(m[0]), pattern)
     pattern = pattern.replace("~ ", r"(?: [^ .!?;]+){0,5}? ").replace("~", r"(?:[^ .!?;]+ ){0,5}?")
-    return "".join(_blanks(pattern))
+    return "".join(_blanks(pattern)).replace("[^ .!?;]+", _GAP_WORD)
 
 
 def _blanks(pattern: str) -> Iterator[str]:

@@ -60,7 +60,14 @@ def promised(text: Text, things: Sequence[Thing], phrases: Iterable[Phrases], to
     for p in phrases:
         for c in (*_remedies(text, things, p, today), *_duties(text, things, p, today)):
             found.setdefault((c.start, c.action), c)
-    return tuple(sorted(found.values(), key=lambda c: c.start))
+    given = {c.start for c in found.values() if c.remedy}
+    kept = (c for c in found.values() if c.remedy or c.start not in given)
+    return tuple(sorted((replace(c, start=c.start + _blank(text.raw, c.start)) for c in kept), key=lambda c: c.start))
+
+
+def _blank(raw: str, start: int) -> int:
+    """How many blanks stand before a sentence."""
+    return len(raw[start:]) - len(raw[start:].lstrip())
 
 
 # --- remedies -------------------------------------------------------------------------------------------------------

@@ -52,6 +52,9 @@ _WEAK = frozenset(
     }
 )
 """Signals that do not make a sentence the strongest one."""
+_SCAN = "delivered_not_there"
+"""The harm of a parcel that is marked as delivered; where the signal misses it, this one may not."""
+_OWN = re.compile(r"\b(?:my|our|his|her|their|mein\w*|unser\w*|sein\w*|ihr\w*|zur|zum)\b[\w'’ ]{0,16}$", re.IGNORECASE)
 _DISPUTE = frozenset({"chargeback_open"})
 
 
@@ -68,7 +71,8 @@ def said(
     found, has = seen.entities, seen.conditions
     deadlines = sorted(e.value for e in found.of("deadline"))
     items = articles(pack, seen, order, language)
-    harms = [h.phrase.get(language, "") for _, h in signals.harms(seen.own, triage.issue_type)]
+    told = signals.harms(seen.own, triage.issue_type)
+    harms = [h.phrase.get(language, "") for _, h in told]
     ids = found.values("order_id")[:_MOST_NAMED]
     return {
         "order_id": ids[0] if ids else case.order_ref,
@@ -76,13 +80,13 @@ def said(
         "item": items[0] if len(items) == 1 else "",
         "items": items,
         "harms": [h for h in dict.fromkeys(harms) if h][:_MOST_HARMS],
-        "amounts": [wording.money(m, language) for m in dict.fromkeys(found.amounts())][:_MOST_NAMED],
+        "amounts": [wording.money(m, language) for m in dict.fromkeys(found.amounts()) if m.amount][:_MOST_NAMED],
         "deadline": wording.day(date.fromisoformat(deadlines[0][:10]), language) if deadlines else "",
         "occasion": occasion(seen, language),
         "contacts": seen.contacts,
         "photos": "photos_attached" in has,
         "wants": "refund" if "wants_refund" in has else "replacement" if "wants_replacement" in has else "",
-        "delivered_scan": "delivered_scan" in has,
+        "delivered_scan": "delivered_scan" in has or any(name == _SCAN for name, _ in told),
         "tracking": next(iter(found.values("tracking_number")), ""),
         "threat": _threat(triage, has),
         "notice": is_notice(case, seen),
@@ -173,7 +177,9 @@ def occasion(seen: Understanding, language: str) -> str:
     if need is None or day is None or need.span.message != day.span.message or _GENTLE.search(need.quote):
         return ""
     text, end = seen.own[need.span.message], need.span.end
-    if text[end : end + 1].isalpha() or min(abs(day.span.start - end), abs(need.span.start - day.span.end)) > _BESIDE:
+    if not _OWN.search(text[max(0, need.span.start - 30) : need.span.start]) or text[end : end + 1].isalpha():
+        return ""
+    if min(abs(day.span.start - end), abs(need.span.start - day.span.end)) > _BESIDE:
         return ""
     word = need.quote.lower()
     return word[:1].upper() + word[1:] if language == "de" else word

@@ -28,6 +28,8 @@ def mail_and_web(r: Reader) -> None:
     if "@" in raw:
         for m in _EMAIL.finditer(raw):
             mail = m[0].strip(".'-")
+            if raw[m.start() - 1 : m.start()] == "/":
+                continue  # the host of a link with a user name
             r.add("email", mail.lower(), m.start(), m.start() + len(mail))
     for m in _DOT.finditer(raw):
         start = m.start()

@@ -20,6 +20,7 @@ def index(e: Evidence) -> Known:
     """The index of `e`; sources are taken in from the firmest to the least firm."""
     k = Known()
     zone, language = ZoneInfo(e.store.time_zone), e.language
+    _customer(k, e)
     if e.order:
         order.order(k, e.order, "order:", zone)
         order.sums(k, e.order, e.now, zone)
@@ -45,7 +46,6 @@ def index(e: Evidence) -> Known:
     k.add("order_id", ident(e.order_ref), "case:order_ref")
     k.add("number", str(e.contacts), "case:contacts")
     _store(k, e)
-    _customer(k, e)
     _said(k, e, language)
     _literals(k, e)
     if e.withheld:

@@ -15,7 +15,7 @@ from agent.facts.text import Text
 _DIGITS: Final = re.compile(r"\d+")
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d")
 IDS: Final = ("order_id", "tracking_number", "code")
-_ALSO: Final = {
+ALSO: Final = {
     "order_id": ("order_id", "code"),
     "tracking_number": ("tracking_number", "code"),
     "code": ("code", "order_id", "tracking_number"),
@@ -78,7 +78,7 @@ class Known:
 
     def source(self, kind: str, value: str) -> str:
         """Where a value stands, or ""; an amount without currency and an id without letters match any that has them."""
-        for k in _ALSO.get(kind, (kind,)):
+        for k in ALSO.get(kind, (kind,)):
             values, core = self.values.get(k, {}), _core(k, value)
             if hit := values.get(value) or values.get(core):
                 return hit

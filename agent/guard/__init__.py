@@ -27,6 +27,5 @@ def load_rulebook(prompts: Path, pack: Pack) -> Rulebook:
         phrases=load_phrasebook(prompts / "pack" / "guard.yaml"),
         required=required,
         goodwill_up_to=limits.goodwill_up_to,
-        house=" ".join(f"{r.goodwill_up_to:.2f} {pack.store.default_currency}" for r in pack.authority.roles.values()),
         remedy_up_to=limits.remedy_up_to,
     )

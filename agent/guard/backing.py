@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.facts import PERSONAL, Text
+from agent.facts.known import ALSO
 from agent.guard.reading import Findings, Reading
-from agent.phrasebook import Phrases
 from agent.promises import Commitment, backed_by_policy
 
 
@@ -38,7 +38,7 @@ def _note(note: str) -> str:
 def unverified_order_fact(r: Reading) -> Findings:
     """A fact of an order for a customer whom nobody verified, or words that claim to read from a record that is not there."""
     for f in r.facts:
-        if (f.kind, f.value) in r.evidence.known.withheld:
+        if any((k, f.value) in r.evidence.known.withheld for k in ALSO.get(f.kind, (f.kind,))):
             yield r.finding(
                 "unverified_order_fact",
                 f"{f.kind} {f.text!r} is of an order that this customer is not verified for.",
@@ -58,29 +58,18 @@ def unverified_order_fact(r: Reading) -> Findings:
 
 
 def invented_tracking(r: Reading) -> Findings:
-    """A state of the parcel that neither the order nor the customer reports."""
+    """A state of the parcel that neither the order, nor the customer, nor a policy line tells."""
     order, known = r.evidence.order, r.evidence.known
     record = Text(f"{order.status} " + " ".join(f"{f.status} {f.note}" for f in order.fulfilments) if order else "")
+    arrived = order is not None and any(f.delivered_at for f in order.fulfilments)
     for p in r.phrases:
         for m in r.text.find(p.parcel_states):
-            state = m.name
-            read = state == "delivered" and order is not None and any(f.delivered_at for f in order.fulfilments)
-            read = read or m.words.split()[-1] in record.folded
-            if not (
-                read
-                or any(_heard(state, t, p) for t in (known.said, record, *(line for _, line in known.policy_lines)))
-                or r.harmless(m, p)
-            ):
-                yield r.finding(
-                    "invented_tracking",
-                    f"{r.quote(m.start, m.end)} is a parcel state that nothing shows.",
-                    m.start,
-                    m.end,
-                )
-
-
-def _heard(state: str, text: Text, p: Phrases) -> bool:
-    return any(m.name == state for m in text.find(p.parcel_states))
+            read = (m.name == "delivered" and arrived) or m.words.split()[-1] in record.folded
+            heard = any(h.name == m.name for text in (known.said, record) for h in text.find(p.parcel_states))
+            rule = Commitment("", "", *r.text.sentence(m.start))
+            if not (read or heard or r.harmless(m, p) or backed_by_policy(r.text, rule, known.policy_lines, p)):
+                what = f"{r.quote(m.start, m.end)} is a parcel state that nothing shows."
+                yield r.finding("invented_tracking", what, m.start, m.end)
 
 
 def invented_policy(r: Reading) -> Findings:

@@ -17,7 +17,7 @@ def check(
 ) -> GuardReport:
     """The guard's report on a draft: `blocked` by a hard finding, `warned` by soft ones, else `clear`."""
     brief = draft.kind == "brief"
-    reading = Reading(draft, triage, _for_staff(evidence, triage, book) if brief else evidence, book)
+    reading = Reading(draft, triage, _for_staff(evidence, triage) if brief else evidence, book)
     found: dict[tuple[str, int, int], Finding] = {}
     for name, rule in rules.items():
         if brief and name not in BRIEF_RULES:
@@ -32,9 +32,7 @@ def check(
     return GuardReport(verdict, findings, tuple(in_body(f, draft) for f in reading.facts))
 
 
-def _for_staff(evidence: Evidence, triage: Triage, book: Rulebook) -> Evidence:
-    """What a brief may rest on besides: the order whoever writes, the severity, and what each role may give."""
-    house = PolicyLine(f"{book.house}. {triage.severity}. {triage.severity_reason}")
-    return replace(
-        evidence, order=evidence.order or evidence.withheld, withheld=None, policy={**evidence.policy, "house": house}
-    )
+def _for_staff(evidence: Evidence, triage: Triage) -> Evidence:
+    """What a brief may rest on besides: the severity and its reason."""
+    said = PolicyLine(f"{triage.severity}. {triage.severity_reason}")
+    return replace(evidence, policy={**evidence.policy, "triage": said})

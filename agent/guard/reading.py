@@ -27,8 +27,6 @@ class Rulebook:
     """Issue type -> content items that a first message must have."""
     goodwill_up_to: Decimal = Decimal(0)
     """What the role of `draft_limit_role` may credit, give or waive as goodwill."""
-    house: str = ""
-    """Figures that only a brief may hold: what each role may give as goodwill."""
     remedy_up_to: Decimal | None = Decimal(0)
     """What that role may refund or replace when a policy line is cited; None without limit."""
 

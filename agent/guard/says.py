@@ -57,8 +57,15 @@ def asks_secret(r: Reading) -> Findings:
 
 
 def other_channel(r: Reading) -> Findings:
-    """Moves the talk or a payment elsewhere."""
-    return _never(r, "other_channel")
+    """Moves the talk or a payment elsewhere, or sends the customer to an address that only a message names."""
+    yield from _never(r, "other_channel")
+    for f in r.facts:
+        if f.kind in {"email", "phone"} and f.source.startswith("message:"):
+            sentence = r.text.sentence(f.start)
+            if not any(r.text.has(p.own_address, *sentence) for p in r.phrases):
+                yield r.finding(
+                    "other_channel", f"{f.text!r} is no address of the store or the customer.", f.start, f.end
+                )
 
 
 def blocks_escalation(r: Reading) -> Findings:

@@ -18,13 +18,22 @@ from retrieval.search import PrecedentSearch
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = {
-    "id": "H-1", "channel": "email", "opened_at": "2026-01-05T09:00:00Z", "resolved_at": "2026-01-06T09:00:00Z",
-    "issue_type": "damaged_or_defective", "severity": "S3", "primary_team": "fulfilment",
-    "customer": {"name": "Wilhelmina Quist", "email": "w.quist@post.example"}, "order_ref": "FH-204417",
-    "products": ["MUG-004"], "text": "Hello, the mug of order FH-204417 arrived cracked. Call me: +44 7700 900123. W. Quist",
+    "id": "H-1",
+    "channel": "email",
+    "opened_at": "2026-01-05T09:00:00Z",
+    "resolved_at": "2026-01-06T09:00:00Z",
+    "issue_type": "damaged_or_defective",
+    "severity": "S3",
+    "primary_team": "fulfilment",
+    "customer": {"name": "Wilhelmina Quist", "email": "w.quist@post.example"},
+    "order_ref": "FH-204417",
+    "products": ["MUG-004"],
+    "text": "Hello, the mug of order FH-204417 arrived cracked. Call me: +44 7700 900123. W. Quist",
     "remedy": {"kind": "replacement", "note": "New mug sent to Wilhelmina Quist."},
-    "cost": {"amount": "9.60", "currency": "GBP"}, "aftermath": "kept buying", "satisfaction": 5,
-}  # fmt: skip
+    "cost": {"amount": "9.60", "currency": "GBP"},
+    "aftermath": "kept buying",
+    "satisfaction": 5,
+}
 
 
 class Letters:
@@ -205,9 +214,18 @@ def test_a_draft_comes_from_a_file_or_from_stdin(desk: Any, tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     "args",
-    [("",), ("   ",), ('{"text": ',), ('{"txet": "a"}',), ("x" * 70_000,), ("--file", "/nowhere"), ("a", "--batch", "b"),
-     ("a", "--out", "b"), ("--batch", "/nowhere")],
-)  # fmt: skip
+    [
+        ("",),
+        ("   ",),
+        ('{"text": ',),
+        ('{"txet": "a"}',),
+        ("x" * 70_000,),
+        ("--file", "/nowhere"),
+        ("a", "--batch", "b"),
+        ("a", "--out", "b"),
+        ("--batch", "/nowhere"),
+    ],
+)
 def test_what_cannot_be_drafted_is_one_sentence_and_2(desk: Any, args: tuple[str, ...]):
     code, out, err = desk("draft", "--no-sample", *args)
     assert code == 2
@@ -297,7 +315,7 @@ def test_one_wrong_row_and_nothing_is_imported(desk: Any, tmp_path: Path, cards:
         ({**ROW, "resolved_at": "2025-01-01T00:00:00Z"}, "line 6: resolved_at lies before opened_at"),
         ({k: v for k, v in ROW.items() if k != "severity"}, "line 7: severity: it is missing"),
         ({**ROW, "satisfaction": 9}, "line 8: satisfaction"),
-    ]  # fmt: skip
+    ]
     code, out, err = desk("import", lines(tmp_path / "h.jsonl", ROW, *(row for row, _ in wrong)))
     assert code == 2
     assert out == ""

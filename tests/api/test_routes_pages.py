@@ -55,20 +55,33 @@ def fact(text: str, state: str, source: str) -> dict[str, Any]:
 def answer(proposal: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     return proposal(
         body=BODY,
-        severity_reason="one cracked kettle", confidence={"issue_type": 0.93, "severity": 0.6, "route": 0.3},
-        collaborators=["returns"], route_reason="broken goods", flags=["angry"], missing_facts=["photos"],
+        severity_reason="one cracked kettle",
+        confidence={"issue_type": 0.93, "severity": 0.6, "route": 0.3},
+        collaborators=["returns"],
+        route_reason="broken goods",
+        flags=["angry"],
+        missing_facts=["photos"],
         entities={"products": [{"value": "Kettle", "text": "Kettle", "span": {"message": 0, "start": 10, "end": 16}}]},
         guard={
             "verdict": "warned",
             "findings": [{"rule": "unsupported_fact", "hard": False, "message": "48.00 GBP has no source."}],
             "facts": [fact("ORD-77001", "supported", "message:0"), fact("48.00 GBP", "contradicted", "order:/total")],
         },
-        precedents=[{
-            "id": "prc_1", "why": "similar", "score": 0.8, "issue_type": "damaged_or_defective", "summary": "It leaked.",
-            "remedy_kind": "refund", "remedy": "Refunded.", "cost": {"amount": "18.40", "currency": "GBP"},
-            "resolved_in_s": 72000, "aftermath": "kept buying",
-        }],
-    )  # fmt: skip
+        precedents=[
+            {
+                "id": "prc_1",
+                "why": "similar",
+                "score": 0.8,
+                "issue_type": "damaged_or_defective",
+                "summary": "It leaked.",
+                "remedy_kind": "refund",
+                "remedy": "Refunded.",
+                "cost": {"amount": "18.40", "currency": "GBP"},
+                "resolved_in_s": 72000,
+                "aftermath": "kept buying",
+            }
+        ],
+    )
 
 
 @pytest.fixture
@@ -127,9 +140,20 @@ def test_a_case_shows_thread_draft_triage_and_sources(page: TestClient, case: st
     assert re.search(r'class="fact supported" href="#fact-1">ORD-77001', html)
     assert re.search(r'class="fact contradicted" href="#fact-2">48.00 GBP', html)
     for words in (
-        "from message 1", "from order, total", "very likely (93%)", "uncertain (60%)", "a guess (30%)", "Pulled in: Returns.",
-        "one cracked kettle.", "48.00 GBP has no source.", "refund: Refunded.", "18.40 GBP", "20 h", "kept buying", "photos",
-    ):  # fmt: skip
+        "from message 1",
+        "from order, total",
+        "very likely (93%)",
+        "uncertain (60%)",
+        "a guess (30%)",
+        "Pulled in: Returns.",
+        "one cracked kettle.",
+        "48.00 GBP has no source.",
+        "refund: Refunded.",
+        "18.40 GBP",
+        "20 h",
+        "kept buying",
+        "photos",
+    ):
         assert words in html, words
 
 

@@ -17,9 +17,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 ARGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
-    "--disable-background-networking", "--disable-sync",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 BODY = (
     "Dear Gareth,\n\nI am sorry that the tent of order FH-270114 reached you with a split pole. "
     "We charged £418.00 on 20 September and read a refund of £500.00.\n\n"
@@ -54,35 +60,62 @@ def _proposal(text: str) -> dict[str, Any]:
     at = text.find("FH-")
     order = {"value": "FH", "text": text[at : at + 9], "span": {"message": 0, "start": at, "end": at + 9}}
     return {
-        "state": state, "state_reason": "" if state == "ready" else "a person must look", "engine": "embedded", "degraded": False, "degraded_reason": "",
+        "state": state,
+        "state_reason": "" if state == "ready" else "a person must look",
+        "engine": "embedded",
+        "degraded": False,
+        "degraded_reason": "",
         "issue_type": "conduct_or_welfare" if person else "damaged_or_defective",
-        "severity": "S2" if blocked else "S3", "severity_reason": "one order arrived damaged", "severity_floor": "",
+        "severity": "S2" if blocked else "S3",
+        "severity_reason": "one order arrived damaged",
+        "severity_floor": "",
         "confidence": {"issue_type": 0.93, "severity": 0.8, "route": 0.6},
-        "primary_team": "support_lead" if person else "fulfilment", "collaborators": ["returns"],
-        "route_reason": "broken goods", "flags": ["repeat_contact"], "human_lead": person, "human_lead_reason": "conduct or welfare" if person else "",
-        "language": "en", "missing_facts": ["photos"], "precedents_note": "",
+        "primary_team": "support_lead" if person else "fulfilment",
+        "collaborators": ["returns"],
+        "route_reason": "broken goods",
+        "flags": ["repeat_contact"],
+        "human_lead": person,
+        "human_lead_reason": "conduct or welfare" if person else "",
+        "language": "en",
+        "missing_facts": ["photos"],
+        "precedents_note": "",
         "entities": {"order_ids": [order]},
-        "precedents": [{
-            "id": "prc_1", "why": "similar", "score": 0.81, "issue_type": "damaged_or_defective",
-            "summary": "Pole snapped, [ORDER_1].", "remedy_kind": "replacement", "remedy": "New pole set posted.", "cost": {"amount": "22.40", "currency": "GBP"},
-            "resolved_in_s": 240000, "aftermath": "kept buying",
-        }],
+        "precedents": [
+            {
+                "id": "prc_1",
+                "why": "similar",
+                "score": 0.81,
+                "issue_type": "damaged_or_defective",
+                "summary": "Pole snapped, [ORDER_1].",
+                "remedy_kind": "replacement",
+                "remedy": "New pole set posted.",
+                "cost": {"amount": "22.40", "currency": "GBP"},
+                "resolved_in_s": 240000,
+                "aftermath": "kept buying",
+            }
+        ],
         "draft": {
-            "kind": "brief" if person else "reply", "subject": "Your order FH-270114", "body": BODY,
-            "citations": [{"source": "policy", "ref": "damage-photos"}], "promises": [], "proposed_actions": [],
+            "kind": "brief" if person else "reply",
+            "subject": "Your order FH-270114",
+            "body": BODY,
+            "citations": [{"source": "policy", "ref": "damage-photos"}],
+            "promises": [],
+            "proposed_actions": [],
         },
         "guard": {
             "verdict": "blocked" if blocked else "warned",
             "findings": [{"rule": "contradicted_fact", "hard": blocked, "message": "£500.00 contradicts the order."}],
             "facts": [
-                _fact("FH-270114", "supported", "order:/id"), _fact("£418.00", "supported", "order:/charges/0/amount"),
-                _fact("20 September", "derived", "order:/charges/0/at"), _fact("£500.00", "contradicted", "order:/refunds"),
+                _fact("FH-270114", "supported", "order:/id"),
+                _fact("£418.00", "supported", "order:/charges/0/amount"),
+                _fact("20 September", "derived", "order:/charges/0/at"),
+                _fact("£500.00", "contradicted", "order:/refunds"),
                 _fact("Wednesday 25 November", "unsupported", ""),
             ],
         },
         "clocks": [{"metric": "first_reply", "due_at": "2026-11-24T17:00:00Z", "target": "8 business h"}],
         "versions": {},
-    }  # fmt: skip
+    }
 
 
 @contextmanager

@@ -168,7 +168,9 @@ def test_a_warning_of_intake_is_kept_for_a_date_in_the_future():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("injected", [s for s in SITUATIONS if s.id.startswith("injected") and LAMP in s.wire["text"]], ids=lambda s: s.id)
+@pytest.mark.parametrize(
+    "injected", [s for s in SITUATIONS if s.id.startswith("injected") and LAMP in s.wire["text"]], ids=lambda s: s.id
+)
 def test_an_instruction_in_a_message_changes_nothing_of_the_triage(deps: Deps, injected: Situation, engine: str):
     plain = {"text": f"{LAMP}\n\nHanna Brandt", "customer": who("Hanna Brandt")}
     clean, bent = run(deps, plain, engine)[0].triage, run(deps, injected.wire, engine)[0].triage

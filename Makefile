@@ -7,7 +7,6 @@ STAMP := $(VENV)/.installed
 DESK_HOME ?= var
 HOME_STAMP := $(DESK_HOME)/.prepared
 
-export DESK_HOME
 export HF_HUB_OFFLINE ?= 1
 export LITELLM_LOCAL_MODEL_COST_MAP ?= True
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1

@@ -104,7 +104,8 @@ def missing(pack: Pack, case: Escalation, seen: Understanding, triage: Triage, c
         "item": named or bool(found.of("product")),
         "charge": bool(found.of("amount") or (order and order.charges) or _SUM.search(words)),
         "device": "device" in seen.conditions or bool(found.of("product")),
-        "what_happened": len(seen.sense.text.split()) > 8 or bool({"question", "praise"} & seen.conditions),
+        "what_happened": not seen.silent
+        and (len(seen.sense.text.split()) > 8 or bool({"question", "praise"} & seen.conditions)),
     }
     lowest = triage.severity == pack.severity_order[-1]
     notice = is_notice(case, seen)

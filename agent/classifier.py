@@ -1,9 +1,10 @@
 """The embedded judgement: calibrated linear heads over embeddings, character n-grams and signals of the pack.
 
-One ridge regression a head (issue type, severity, both jointly, human lead) over one feature space, solved in the span of the training
-texts, so that a retrain takes a second and the held-out score of every text comes in closed form. Those scores set the
-temperature of each language. What is severe differs by issue type, so issue type and severity are each the geometric mean
-of their own head and of the joint head's marginal. Weights are plain arrays, kept under the content hash of what taught them.
+One ridge regression a head (issue type, severity, both jointly, human lead) over one feature space, solved in the span of
+the training texts, so that a retrain takes a second and the held-out score of every text comes in closed form. Those
+scores set the temperature of each language. What is severe differs by issue type, so issue type and severity are each the
+geometric mean of their own head and of the joint head's marginal. Weights are plain arrays, kept under the content hash of
+what taught them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ _FEWEST = 10
 _RIDGE = 10.0
 """Regularisation of every head; 5 to 20 give the same accuracy."""
 _BLOCK = {"english": 1.0, "multilingual": 1.5, "multilingual_max": 1.0, "signals": 0.75, "grams": 2.0}
-"""Weight of each feature block, chosen by held-out accuracy on starter and history; `docs/judgement.md` has the table."""
+"""Weight of each feature block, chosen by held-out accuracy on starter and history; see `docs/judgement.md`."""
 JOINT = "joint"
 _BETWEEN = "|"
 _MIXED = ("issue_type", "severity")
@@ -161,10 +163,17 @@ class Classifier:
     def save(self, path: Path) -> None:
         """Writes weights as npz; plain arrays and JSON, never code."""
         arrays: dict[str, Any] = {"idf": self._idf}
-        meta = {"version": VERSION, "signals": list(self._signals), "grams": list(self._grams), "heads": {}, "sharpness": self.sharpness}
+        heads: dict[str, Any] = {}
         for name, head in self.heads.items():
-            meta["heads"][name] = {"labels": head.labels, "scale": dict(head.scale)}
+            heads[name] = {"labels": head.labels, "scale": dict(head.scale)}
             arrays[f"{name}.weights"], arrays[f"{name}.bias"] = head.weights.astype(np.float16), head.bias
+        meta = {
+            "version": VERSION,
+            "signals": list(self._signals),
+            "grams": list(self._grams),
+            "heads": heads,
+            "sharpness": self.sharpness,
+        }
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
@@ -178,7 +187,10 @@ class Classifier:
             meta = json.loads(file["meta"].tobytes())
             heads = {
                 name: Head(
-                    tuple(head["labels"]), file[f"{name}.weights"].astype(np.float32), file[f"{name}.bias"], head["scale"]
+                    tuple(head["labels"]),
+                    file[f"{name}.weights"].astype(np.float32),
+                    file[f"{name}.bias"],
+                    head["scale"],
                 )
                 for name, head in meta["heads"].items()
             }
@@ -226,7 +238,7 @@ def ngrams(text: str) -> Iterable[str]:
         for n in range(_MIN_GRAM, min(_MAX_GRAM, size) + 1):
             for i in range(size - n + 1):
                 yield edged[i : i + n]
-    for a, b in zip(words, words[1:], strict=False):
+    for a, b in pairwise(words):
         yield f"{a}\t{b}"
 
 
@@ -235,6 +247,7 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
 
     Raises:
         UntrainedError: fewer than ten texts, or a head with fewer than two labels.
+
     """
     fair, lessons = [x for x in lessons if not x.teaches], [x for x in lessons if x.teaches]
     if len(lessons) < _FEWEST:
@@ -329,12 +342,14 @@ def _by_language(
 def _scale(scores: Floats, truth: NDArray[np.int64]) -> float:
     """The factor that makes held-out probabilities most honest (least negative log-likelihood)."""
     best, least = 1.0, np.inf
-    for candidate in np.geomspace(0.3, 20.0, 60):
+    candidates: list[float] = np.geomspace(0.3, 20.0, 60).tolist()
+    for candidate in candidates:
         z = scores * candidate
         z = z - z.max(axis=1, keepdims=True)
-        loss = float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(truth)), truth]))
+        picked: Floats = z[np.arange(len(truth)), truth]
+        loss: float = (np.log(np.exp(z).sum(axis=1)) - picked).mean().item()
         if loss < least:
-            best, least = float(candidate), loss
+            best, least = candidate, loss
     return best
 
 
@@ -348,7 +363,7 @@ def _vocabulary(lessons: Sequence[Lesson]) -> tuple[tuple[str, ...], Floats]:
 
 
 def _csr(rows: Sequence[tuple[Any, NDArray[np.int64], NDArray[np.float32]]], width: int) -> Any:
-    from scipy.sparse import csr_matrix  # noqa: PLC0415 - only training needs it
+    from scipy.sparse import csr_matrix  # only training needs it
 
     indptr = np.cumsum([0, *(row[1].size for row in rows)])
     return csr_matrix(

@@ -1,7 +1,7 @@
 """The embedded engine: a model without a network, a pure function of the messages that it is given.
 
-It reads the case file out of the first prompt, takes the triage that rules and classifier made, and writes the draft from
-the templates of the issue type and language.
+It reads the case file out of the first prompt, takes the triage that rules and classifier made, and writes the draft
+from the templates of the issue type and language.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class EmbeddedModel(Model):
         return "embedded"
 
     async def request(
-        self, messages: list[ModelMessage], model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """All three decisions in one answer."""
         file = case_file(messages)
@@ -74,6 +77,7 @@ def case_file(messages: list[ModelMessage]) -> Json:
 
     Raises:
         NoCaseFileError: there is none.
+
     """
     for message in messages:
         if isinstance(message, ModelRequest):
@@ -100,7 +104,14 @@ def write(prompts: Prompts, file: Json) -> Json:
     slot = view["clock"]["next_update"]
     promises = []
     if slot and slot in body and kind != "brief":
-        promises = [{"action": "next_update", "text": _around(body, slot), "due": file["slots"]["next_update"], "backed_by": "clock:next_update"}]
+        promises = [
+            {
+                "action": "next_update",
+                "text": _around(body, slot),
+                "due": file["slots"]["next_update"],
+                "backed_by": "clock:next_update",
+            }
+        ]
     citations = [{"source": "policy", "ref": name} for name in rendered.cites]
     if promises:
         citations.append({"source": "clock", "ref": "next_update"})

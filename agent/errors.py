@@ -10,7 +10,7 @@ class AgentError(Exception):
     """Whether the same call may succeed later without a change."""
 
 
-class BadInput(AgentError):  # noqa: N818 - the word of the domain
+class BadInput(AgentError):
     """What came in cannot become an escalation: which field, and how to mend it."""
 
     def __init__(self, problem: str, *, field: str, fix: str) -> None:

@@ -86,7 +86,11 @@ def lessons(taught: Sequence[Row], reader: Reader, progress: Progress = lambda d
             "severity": row["severity"],
             "human_lead": "yes" if row.get("human_lead") else "no",
         }
-        done.append(Lesson(reader.read(case, at, teaching=True).sense, labels, float(row.get("weight", 1.0)), not row.get("fair")))
+        done.append(
+            Lesson(
+                reader.read(case, at, teaching=True).sense, labels, float(row.get("weight", 1.0)), not row.get("fair")
+            )
+        )
         progress(len(done), len(taught))
     return done
 

@@ -50,7 +50,7 @@ class Limits:
     """Most tokens of one answer."""
 
 
-class EngineFailed(AgentError):  # noqa: N818 - the word of the docs
+class EngineFailed(AgentError):
     """One engine gave no usable answer: why, as half a sentence, and what its tries used."""
 
     retryable = True
@@ -149,14 +149,10 @@ class RetryingModel(WrapperModel):
         """
         clock = asyncio.get_running_loop().time
         settings: ModelSettings = {**(model_settings or {})}
-        given = settings.get("timeout")
-        seconds = min(self._limits.answer_s, given if isinstance(given, (int, float)) else self._limits.answer_s)
+        settings["timeout"] = seconds = self._seconds(settings.get("timeout"))
         deadline = clock() + seconds
-        settings["timeout"] = seconds
         tally = _Tally()
-        if wait := self.breaker.wait(clock()):
-            raise EngineFailed(f"it failed too often and rests for another {wait:.0f} seconds")
-        self.breaker.enter(clock())
+        self._enter(clock())
 
         async def attempt() -> ModelResponse:
             tally.requests += 1
@@ -198,6 +194,15 @@ class RetryingModel(WrapperModel):
         answer.usage = answer.usage + tally.usage
         answer.metadata = {**(answer.metadata or {}), "requests": tally.requests}
         return answer
+
+    def _seconds(self, given: object) -> float:
+        """Time for one answer: the least of the limit and what is given."""
+        return min(self._limits.answer_s, given if isinstance(given, (int, float)) else self._limits.answer_s)
+
+    def _enter(self, now: float) -> None:
+        if wait := self.breaker.wait(now):
+            raise EngineFailed(f"it failed too often and rests for another {wait:.0f} seconds")
+        self.breaker.enter(now)
 
 
 class _Tally:

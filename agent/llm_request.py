@@ -61,7 +61,7 @@ FLAWS: Mapping[Flaw, str] = {
 WORTH_ANOTHER_TRY: frozenset[Flaw] = frozenset({"nothing", "words", "malformed"})
 
 
-class BadAnswer(AgentError):  # noqa: N818 - the answer is bad, the call went well
+class BadAnswer(AgentError):
     """The model answered with something that must not become a draft."""
 
     def __init__(self, flaw: Flaw, usage: RequestUsage) -> None:

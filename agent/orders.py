@@ -1,7 +1,5 @@
 """Orders and disputes of foreign systems read into ours: lenient about names and shapes, never guessing a value."""
 
-# ruff: noqa: E501 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence

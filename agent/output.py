@@ -53,7 +53,8 @@ def as_json(proposal: Proposal) -> Json:
             "facts": [asdict(f) for f in proposal.guard.facts],
         },
         "clocks": [
-            {"metric": c.metric, "due_at": _time(c.due_at), "target": c.target, "calendar": c.calendar} for c in proposal.clocks
+            {"metric": c.metric, "due_at": _time(c.due_at), "target": c.target, "calendar": c.calendar}
+            for c in proposal.clocks
         ],
         "missing_facts": list(proposal.missing_facts),
         "timing_ms": dict(proposal.timing_ms),
@@ -101,7 +102,13 @@ def _draft(draft: Draft) -> Json:
 
 
 def _promise(p: Promise) -> Json:
-    return {"action": p.action, "text": p.text, "due_at": _time(p.due), "money": _money(p.money), "backed_by": p.backed_by}
+    return {
+        "action": p.action,
+        "text": p.text,
+        "due_at": _time(p.due),
+        "money": _money(p.money),
+        "backed_by": p.backed_by,
+    }
 
 
 def _action(a: ProposedAction) -> Json:

@@ -147,6 +147,8 @@ class Harm(_File):
     issue_types: tuple[str, ...]
     any: tuple[str, ...]
     phrase: Mapping[str, str]
+    general: bool = False
+    """Whether it goes unsaid beside a more telling harm."""
 
 
 class Product(_File):

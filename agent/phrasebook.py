@@ -61,6 +61,7 @@ class GuardFile(_File):
     duties: Mapping[str, ByLanguage]
     actions: Mapping[str, ByLanguage]
     did: ByLanguage
+    under_way: Mapping[str, ByLanguage]
     never: Mapping[str, Never]
     instructions: ByLanguage
     parcel_states: Mapping[str, ByLanguage]
@@ -149,6 +150,7 @@ def _compile(file: GuardFile, code: str, path: Path) -> Phrases:
         return _pattern(by.get(code, ()), {"remedy": remedy}, path, name)
 
     did = "|".join(f"(?P<{name}>{'|'.join(by[code])})" for name, by in file.actions.items() if code in by)
+    running = [f"(?P<{name}_>{'|'.join(by[code])})" for name, by in file.under_way.items() if code in by]
     return Phrases(
         stopwords=frozenset(fold(file.stopwords[code]).split()),
         negations=one(file.negations, "negations"),
@@ -161,7 +163,9 @@ def _compile(file: GuardFile, code: str, path: Path) -> Phrases:
         gives=one(file.gives, "gives"),
         commits=one(file.commits, "commits"),
         duties={name: one(by, name) for name, by in file.duties.items()},
-        deeds=_pattern([f"(?:{'|'.join(file.did.get(code, ()))}) (?:{did})"] if did else [], {}, path, "did"),
+        deeds=_pattern(
+            [*([f"(?:{'|'.join(file.did.get(code, ()))}) (?:{did})"] if did else []), *running], {}, path, "did"
+        ),
         never={name: one(rule.any, name) for name, rule in file.never.items()},
         unless={name: one(rule.unless, name) for name, rule in file.never.items() if rule.unless},
         instructions=one(file.instructions, "instructions"),

@@ -1,11 +1,14 @@
-"""One escalation in, one proposal for a human out. Silence is not an outcome: a step that fails gives the case to a person."""
+"""One escalation in, one proposal for a human out.
+
+Silence is not an outcome: a step that fails gives the case to a person.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +17,16 @@ from pydantic_ai.usage import UsageLimits
 
 from agent import casefile, guard, retrieve
 from agent.case import (
-    Citation, Draft, Entities, Escalation, GuardReport, Promise, Proposal, ProposedAction, Triage, Usage,
+    Citation,
+    Draft,
+    Entities,
+    Escalation,
+    GuardReport,
+    Promise,
+    Proposal,
+    ProposedAction,
+    Triage,
+    Usage,
 )  # fmt: skip
 from agent.classifier import Classifier
 from agent.embedded import draft_language
@@ -50,7 +62,12 @@ class Deps:
     rulebook: Rulebook
     model: Model
     """The chain of engines; it always ends in the embedded one."""
-    limits: Limits = Limits()
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    instructions: str = field(init=False, repr=False)
+    """What every engine is told before it sees a case."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "instructions", self.prompts.render("triage", _lists(self.pack)))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -86,12 +103,12 @@ async def propose(escalation: Escalation, deps: Deps, *, now: datetime, hint: st
     started = time.perf_counter()
     try:
         read = _read(escalation, deps, now, timing)
-    except Exception as e:  # noqa: BLE001 - the fall to a human: whatever fails, the case reaches a person
+    except Exception as e:  # the fall to a human: whatever fails, the case reaches a person
         log.exception("case %s could not be read", escalation.id)
         return _unread(escalation, deps, now, e)
     try:
         proposal = await _engine(read, deps, now, hint, timing)
-    except Exception as e:  # noqa: BLE001 - as above
+    except Exception as e:  # as above
         log.exception("case %s could not be drafted", escalation.id)
         proposal = _undrafted(read, deps, f"no draft could be written ({type(e).__name__})")
     timing["total"] = (time.perf_counter() - started) * 1000
@@ -118,39 +135,16 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
         triage = replace(triage, flags=(*triage.flags, "missing_facts"))
     language = draft_language(deps.prompts, triage.language, triage.issue_type)
     slot = casefile.slots(pack, triage.severity, language, now)
-    view = casefile.view(
-        pack, deps.signals, case, seen, triage, context, lacking, slot, found.hits, language, now
-    )
+    view = casefile.view(pack, deps.signals, case, seen, triage, context, lacking, slot, found.hits, language, now)
     return _Read(case, seen, triage, found, lacking, language, slot, view)
 
 
 async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dict[str, float]) -> Proposal:
     clocked = _Stopwatch(timing)
-    file: Json = {
-        "view": read.view,
-        "language": read.language,
-        "slots": {k: v.isoformat() for k, v in read.slots.at.items()},
-        "hint": hint,
-        "triage": {
-            "floor": read.triage.severity_floor,
-            "severity": {
-                "severity": read.triage.severity,
-                "criteria": [c.id for c in read.triage.criteria],
-                "reason": read.triage.severity_reason,
-                "confidence": read.triage.confidence["severity"],
-            },
-            "route": {
-                "primary_team": read.triage.primary_team,
-                "collaborators": list(read.triage.collaborators),
-                "reason": read.triage.route_reason,
-            },
-        },
-    }
-    instructions = deps.prompts.render("triage", _lists(deps.pack))
     prompt = deps.prompts.render(
         "draft/case",
         {
-            "case_file": file,
+            "case_file": _case_file(read, hint),
             "instruction": deps.prompts.render(f"draft/{read.triage.issue_type}", {}),
             "messages": [m.text for m in read.case.messages],
         },
@@ -158,7 +152,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     clocked("prompt")
     result = await desk_agent().run(
         prompt,
-        deps=_bench(read, deps, instructions, now),
+        deps=_bench(read, deps, now),
         model=deps.model,
         usage_limits=UsageLimits(request_limit=deps.limits.answers + 2, tool_calls_limit=24),
     )
@@ -166,7 +160,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     clocked("engine")
     triage = _settled(read.triage, decisions(result.all_messages()), deps.pack)
     draft = _draft(result.output, read.language)
-    report = guard.check(draft, triage, _evidence(read, deps, draft, now, (instructions,)), deps.rulebook)
+    report = guard.check(draft, triage, _evidence(read, deps, draft, now, (deps.instructions,)), deps.rulebook)
     clocked("guard")
     state, why = _state(triage, draft, report)
     return Proposal(
@@ -190,11 +184,37 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     )
 
 
+def _case_file(read: _Read, hint: str) -> Json:
+    """What an engine is given of the case: the view, and the triage that rules and classifier made."""
+    triage = read.triage
+    return {
+        "view": read.view,
+        "language": read.language,
+        "slots": {k: v.isoformat() for k, v in read.slots.at.items()},
+        "hint": hint,
+        "triage": {
+            "floor": triage.severity_floor,
+            "severity": {
+                "severity": triage.severity,
+                "criteria": [c.id for c in triage.criteria],
+                "reason": triage.severity_reason,
+                "confidence": triage.confidence["severity"],
+            },
+            "route": {
+                "primary_team": triage.primary_team,
+                "collaborators": list(triage.collaborators),
+                "reason": triage.route_reason,
+            },
+        },
+    }
+
+
 def _lists(pack: Pack) -> Json:
     return {
         "store": {"name": pack.store.name},
         "issue_types": [
-            {"id": name, "about": kind.about, "primary_team": kind.primary_team} for name, kind in pack.issue_types.items()
+            {"id": name, "about": kind.about, "primary_team": kind.primary_team}
+            for name, kind in pack.issue_types.items()
         ],
         "severities": [{"id": name, "title": level.title} for name, level in pack.severities.items()],
         "criteria": [{"id": c.id, "severity": c.severity, "reason": c.reason} for c in pack.criteria],
@@ -202,7 +222,7 @@ def _lists(pack: Pack) -> Json:
     }
 
 
-def _bench(read: _Read, deps: Deps, instructions: str, now: datetime) -> Bench:
+def _bench(read: _Read, deps: Deps, now: datetime) -> Bench:
     """The tools' world, bound to this case's verified customer."""
     own = read.view["order"]
 
@@ -215,16 +235,22 @@ def _bench(read: _Read, deps: Deps, instructions: str, now: datetime) -> Bench:
     def search(text: str, k: int) -> list[Json]:
         vector = deps.encoder.encode([text])[0]
         found = deps.search.search(Query(text=text, vector=vector, before=now, exclude=frozenset({read.case.id}), k=k))
-        return [{"id": h.precedent.id, "summary": h.precedent.summary, "remedy": h.precedent.remedy} for h in found.hits]
+        return [
+            {"id": h.precedent.id, "summary": h.precedent.summary, "remedy": h.precedent.remedy} for h in found.hits
+        ]
 
-    return Bench(deps.pack, instructions, read.triage.severity_floor, read.triage.human_lead, order, dispute, search)
+    return Bench(
+        deps.pack, deps.instructions, read.triage.severity_floor, read.triage.human_lead, order, dispute, search
+    )
 
 
 def _settled(triage: Triage, decided: Mapping[str, Json], pack: Pack) -> Triage:
     """The engine's decisions over the prior; what it left out stays as rules and classifier have it."""
     if severity := decided.get(CLASSIFY):
         confidence = {**triage.confidence, "severity": round(float(severity["confidence"]), 3)}
-        triage = replace(triage, severity=severity["severity"], severity_reason=severity["reason"], confidence=confidence)
+        triage = replace(
+            triage, severity=severity["severity"], severity_reason=severity["reason"], confidence=confidence
+        )
     if route := decided.get(ROUTE):
         kind = route.get("issue_type") or triage.issue_type
         led = pack.issue_types[kind].human_lead
@@ -247,7 +273,9 @@ def _draft(out: DraftOutput, language: str) -> Draft:
         body=out.body,
         language=language,
         citations=tuple(Citation(c.source, c.ref) for c in out.citations),
-        promises=tuple(Promise(p.action, p.text, p.due, _money(p.amount, p.currency), p.backed_by) for p in out.promises),
+        promises=tuple(
+            Promise(p.action, p.text, p.due, _money(p.amount, p.currency), p.backed_by) for p in out.promises
+        ),
         proposed_actions=tuple(
             ProposedAction(a.kind, a.reason, _money(a.amount, a.currency), a.policy) for a in out.proposed_actions
         ),
@@ -265,10 +293,13 @@ def _evidence(read: _Read, deps: Deps, draft: Draft, now: datetime, prompts: Seq
     brief = draft.kind == "brief"
     shown = brief or context.customer_verified is True
     policy = {
-        name: PolicyLine(line.text.get(read.language, line.text["en"]), line.facts) for name, line in deps.pack.policy.items()
+        name: PolicyLine(line.text.get(read.language, line.text["en"]), line.facts)
+        for name, line in deps.pack.policy.items()
     }
     if brief:
-        policy |= {f"authority-{o['within']}": PolicyLine(f"{o['kind']} {o['amount']}") for o in read.view["brief"]["options"]}
+        policy |= {
+            f"authority-{o['within']}": PolicyLine(f"{o['kind']} {o['amount']}") for o in read.view["brief"]["options"]
+        }
     return Evidence(
         messages=read.case.messages,
         entities=read.seen.entities,
@@ -339,4 +370,3 @@ class _Stopwatch:
         now = time.perf_counter()
         self._into[name] = (now - self._at) * 1000
         self._at = now
-

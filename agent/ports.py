@@ -22,10 +22,10 @@ class OrderBook(Protocol):
 class NoOrders:
     """An order book for a store that gives none."""
 
-    def order(self, order_id: str) -> Order | None:  # noqa: ARG002 - the protocol's
+    def order(self, order_id: str) -> Order | None:
         """None."""
         return None
 
-    def dispute(self, order_id: str) -> Dispute | None:  # noqa: ARG002 - the protocol's
+    def dispute(self, order_id: str) -> Dispute | None:
         """None."""
         return None

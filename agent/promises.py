@@ -38,13 +38,24 @@ class Thing(Protocol):
     """A checkable thing of the text, found or already judged."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """What it is, as the ledger names it."""
+        ...
+
     @property
-    def value(self) -> str: ...
+    def value(self) -> str:
+        """Its normalised form."""
+        ...
+
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        """Where it begins."""
+        ...
+
     @property
-    def end(self) -> int: ...
+    def end(self) -> int:
+        """Where it ends."""
+        ...
 
 
 def commitments(text: str, language: str, book: Phrasebook, now: datetime) -> tuple[Commitment, ...]:

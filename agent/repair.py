@@ -1,7 +1,5 @@
 """Text as a person would have seen it: mojibake mended, HTML unwrapped, everything hidden taken out and kept apart."""
 
-# ruff: noqa: E501, SIM905 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import re

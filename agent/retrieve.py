@@ -19,7 +19,13 @@ _WHOLE = 0.5
 
 
 def run(
-    search: Search, classifier: Classifier, seen: Understanding, posterior: Mapping[str, float], *, case_id: str, before: datetime
+    search: Search,
+    classifier: Classifier,
+    seen: Understanding,
+    posterior: Mapping[str, float],
+    *,
+    case_id: str,
+    before: datetime,
 ) -> Found:
     """The best few precedents of one case; never raises for an index that is down."""
     best = max(posterior, key=lambda k: posterior[k])
@@ -33,5 +39,13 @@ def run(
         *dict.fromkeys(e.detail for e in found.of("product") if e.detail),
     )
     return search.search(
-        Query(text=seen.sense.text, vector=vector, keys=keys, posterior=posterior, before=before, exclude=frozenset({case_id}), k=SHOWN)
+        Query(
+            text=seen.sense.text,
+            vector=vector,
+            keys=keys,
+            posterior=posterior,
+            before=before,
+            exclude=frozenset({case_id}),
+            k=SHOWN,
+        )
     )

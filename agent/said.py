@@ -23,9 +23,10 @@ _BESIDE = 60
 """Characters within which an occasion and its day belong together."""
 _NOBODY = frozenset(
     "account admin agent alarm alert anonym anonymous bank blank bot bureau caller cardholder client customer gast guest kunde kundin "
-    "konto monitor none nutzer processor statusmonitor system test unbekannt unknown user withheld".split()  # noqa: SIM905
+    "konto monitor none nutzer processor statusmonitor system test unbekannt unknown user withheld".split()
 )
 """Words that stand in name fields in place of a person's name."""
+_FORENAMES = 2
 _NOT_IN_A_NAME = re.compile(r"[\d_@#/\\|<>{}\[\]]|https?:|www\.")
 _TAIL = re.compile(r"(?: \d[\d.,x]*(?: ?(?:ml|cl|l|kg|g|cm|mm|m|mah|w))?)+$", re.IGNORECASE)
 _GENTLE = re.compile(
@@ -72,7 +73,8 @@ def said(
     deadlines = sorted(e.value for e in found.of("deadline"))
     items = articles(pack, seen, order, language)
     told = signals.harms(seen.own, triage.issue_type)
-    harms = [h.phrase.get(language, "") for _, h in told]
+    telling = [h for _, h in told if not h.general] or [h for _, h in told]
+    harms = [h.phrase.get(language, "") for h in telling]
     ids = found.values("order_id")[:_MOST_NAMED]
     return {
         "order_id": ids[0] if ids else case.order_ref,
@@ -94,7 +96,7 @@ def said(
         "many_affected": bool({"many_affected", "cluster", "outage_many"} & has),
         "workaround": "workaround" in has,
         "human_requested": "human_requested" in has,
-        "question": "question" in has,
+        "question": "question" in has or any("?" in own for own in seen.own),
         "injury": "injury" in has or any(c.id == "injury" for c in triage.criteria),
         "quote": quote(case, seen),
     }
@@ -113,7 +115,7 @@ def greeting_name(case: Escalation, seen: Understanding) -> str:
 def _person(name: str) -> str:
     name = " ".join(re.split(r"[(<]| - ", name, maxsplit=1)[0].split())
     last, comma, first = name.partition(",")
-    if comma and first.strip():
+    if comma and first.strip() and " " not in last.strip() and len(first.split()) <= _FORENAMES:
         name = f"{first.strip()} {last.strip()}"
     words = re.findall(r"[^\W\d_]+", name.lower())
     if _NOT_IN_A_NAME.search(name) or not _NOBODY.isdisjoint(words) or not any(len(w) > 1 for w in words):
@@ -138,7 +140,7 @@ def articles(pack: Pack, seen: Understanding, order: Order | None, language: str
     known by a common word alone ("boots") is named by that word, or not at all beside others.
     """
     names = {p.sku: p.name for p in pack.products}
-    said = [e for e in seen.entities.of("product")]
+    said = list(seen.entities.of("product"))
     if order is not None and order.items:
         skus = {e.detail for e in said}
         held = [i.name for i in order.items if i.sku and i.sku in skus] or [i.name for i in order.items][
@@ -163,7 +165,7 @@ def _own_name(text: str, name: str) -> bool:
 
 def short(name: str) -> str:
     """An article's name without size and remarks in brackets: `Rill steel bottle`, `Pebble mugs`."""
-    bare = _TAIL.sub("", name.split(" (")[0].strip())
+    bare = _TAIL.sub("", name.split(" (", maxsplit=1)[0].strip())
     return bare or name
 
 

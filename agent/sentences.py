@@ -1,7 +1,5 @@
 """Sentences of a text, as spans."""
 
-# ruff: noqa: E501, SIM905 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import re

@@ -16,7 +16,7 @@ _NEGATION_REACH = 40
 """Characters before a match within which a negation of the same clause counts."""
 _TWO_FORMS = frozenset("İıſΣσς")
 """Letters with two small forms, or with one that is longer: in any case they match more than their small form does."""
-_CLASS = re.compile(r"\\[wWdDsSbB]|\\[^\w]")
+_CLASS = re.compile(r"\\[wWdDsSbBnrt]|\\[^\w]")
 """Escapes that name no letter."""
 
 

@@ -1,7 +1,5 @@
 """What in a message is the writer's own text, and what is greeting, quote, signature or small print around it."""
 
-# ruff: noqa: E501 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import re
@@ -267,7 +265,7 @@ def _signature(text: str, lines: list[_Line]) -> int | None:
     """Where the signature begins: at `--`, or at the closing phrase of the last lines."""
     filled = [ln for ln in lines if ln.text.strip()]
     for ln in filled:
-        if _DELIMITER.match(ln.text) and (ln is not filled[0] or ln.start > 0):
+        if _DELIMITER.match(ln.text) and (ln is not filled[0] or ln.start > 0 or _visiting_card(filled[1:])):
             return ln.start
     for back, ln in enumerate(reversed(filled)):
         if back > _NAME_LINES:
@@ -278,6 +276,15 @@ def _signature(text: str, lines: list[_Line]) -> int | None:
         if m and short and _ends_letter(ln.text, followers) and (ln is not filled[0] or len(filled) > 1):
             return ln.start
     return None
+
+
+def _visiting_card(lines: list[_Line]) -> bool:
+    """Whether lines are a name with ways to reach it and no sentence."""
+    plain = all(len(ln.text) < 70 and not ln.text.rstrip().endswith((".", "?", "!")) for ln in lines)
+    return plain and any(_REACH.search(ln.text) for ln in lines)
+
+
+_REACH = re.compile(r"@|\+\d|\b(?:tel|phone|fon|mobile?)\b", re.IGNORECASE)
 
 
 def _ends_letter(line: str, after: list[_Line]) -> bool:

@@ -66,7 +66,7 @@ class DraftOutput(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the tools may use for one case. Order and dispute are the verified customer's own; no tool takes a customer."""
+    """What the tools may use for one case: order and dispute are the verified customer's own; no tool takes a customer."""
 
     pack: Pack
     instructions: str
@@ -83,6 +83,7 @@ def read_amount(amount: str | None) -> Decimal | None:
 
     Raises:
         ModelRetry: it is no number.
+
     """
     if amount is None:
         return None
@@ -90,6 +91,77 @@ def read_amount(amount: str | None) -> Decimal | None:
         return Decimal(amount)
     except InvalidOperation:
         raise ModelRetry(f"`{amount}` is not an amount; write it like 18.40") from None
+
+
+async def _instructions(ctx: RunContext[Bench]) -> str:
+    return ctx.deps.instructions
+
+
+def search_precedents(ctx: RunContext[Bench], query: str, k: int = 3) -> list[Json]:
+    """Past resolved escalations like `query`, as cards without personal data; the best are in the case file already."""
+    return ctx.deps.search(query[:500], max(1, min(k, 10)))
+
+
+async def look_up_order(ctx: RunContext[Bench], order_id: str) -> Json:
+    """An order of this case's verified customer."""
+    return ctx.deps.order(order_id) or {"found": False, "why": "no such order of this verified customer"}
+
+
+async def look_up_dispute(ctx: RunContext[Bench], order_id: str) -> Json:
+    """The bank dispute on an order of this case's verified customer."""
+    return ctx.deps.dispute(order_id) or {"found": False, "why": "no dispute on an order of this verified customer"}
+
+
+async def look_up_policy(ctx: RunContext[Bench], topic: str) -> list[Json]:
+    """Lines of the store's policy on an issue type or with a word, with the ids to cite."""
+    word = topic.strip().lower()
+    lines = ctx.deps.pack.policy.items()
+    return [
+        {"id": name, "text": line.text["en"], **line.facts}
+        for name, line in lines
+        if word in line.topics or word in name or word in line.text["en"].lower()
+    ]
+
+
+async def classify_severity(
+    ctx: RunContext[Bench], severity: str, criteria: list[str], reason: str, confidence: float
+) -> str:
+    """Decide the severity by the criteria that hold; never below the floor in the case file."""
+    order = ctx.deps.pack.severity_order
+    known = [c.id for c in ctx.deps.pack.criteria]
+    if severity not in order:
+        raise ModelRetry(f"unknown severity `{severity}`; use one of {', '.join(order)}")
+    if unknown := [c for c in criteria if c not in known]:
+        raise ModelRetry(f"unknown criteria {', '.join(unknown)}; use ids of {', '.join(known)}, or none")
+    if not 0 <= confidence <= 1:
+        raise ModelRetry("confidence is a probability between 0 and 1")
+    if ctx.deps.floor and order.index(severity) > order.index(ctx.deps.floor):
+        raise ModelRetry(f"`{severity}` is below the floor {ctx.deps.floor}, which rules have set; raise it")
+    del reason
+    return severity
+
+
+async def route_team(
+    ctx: RunContext[Bench], primary_team: str, collaborators: list[str], reason: str, issue_type: str = ""
+) -> str:
+    """Route the case to a primary team and those to pull in; `issue_type` only when the case file has it wrong."""
+    pack = ctx.deps.pack
+    if unknown := [t for t in (primary_team, *collaborators) if t not in pack.teams]:
+        raise ModelRetry(f"unknown team {', '.join(unknown)}; use ids of {', '.join(pack.teams)}")
+    if issue_type and issue_type not in pack.issue_types:
+        raise ModelRetry(f"unknown issue type `{issue_type}`; use one of {', '.join(pack.issue_types)}")
+    del reason
+    return primary_team
+
+
+async def _usable(ctx: RunContext[Bench], draft: DraftOutput) -> DraftOutput:
+    if not draft.body.strip():
+        raise ModelRetry("the draft is empty; write it")
+    if ctx.deps.human_lead and draft.kind != "brief":
+        raise ModelRetry("a person leads this case: write a `brief` for them, not a text to the customer")
+    for amount in (*(p.amount for p in draft.promises), *(a.amount for a in draft.proposed_actions)):
+        read_amount(amount)
+    return draft
 
 
 @lru_cache(maxsize=1)
@@ -105,84 +177,20 @@ def desk_agent() -> Agent[Bench, DraftOutput]:
         retries=5,
         end_strategy="graceful",
     )
-
-    @agent.instructions
-    async def instructions(ctx: RunContext[Bench]) -> str:
-        return ctx.deps.instructions
-
-    @agent.tool
-    def search_precedents(ctx: RunContext[Bench], query: str, k: int = 3) -> list[Json]:
-        """Past resolved escalations like `query`, as cards without personal data; the best are in the case file already."""
-        return ctx.deps.search(query[:500], max(1, min(k, 10)))
-
-    @agent.tool
-    async def look_up_order(ctx: RunContext[Bench], order_id: str) -> Json:
-        """An order of this case's verified customer."""
-        return ctx.deps.order(order_id) or {"found": False, "why": "no such order of this verified customer"}
-
-    @agent.tool
-    async def look_up_dispute(ctx: RunContext[Bench], order_id: str) -> Json:
-        """The bank dispute on an order of this case's verified customer."""
-        return ctx.deps.dispute(order_id) or {"found": False, "why": "no dispute on an order of this verified customer"}
-
-    @agent.tool
-    async def look_up_policy(ctx: RunContext[Bench], topic: str) -> list[Json]:
-        """Lines of the store's policy on an issue type or with a word, with the ids to cite."""
-        word = topic.strip().lower()
-        lines = ctx.deps.pack.policy.items()
-        return [
-            {"id": name, "text": line.text["en"], **line.facts}
-            for name, line in lines
-            if word in line.topics or word in name or word in line.text["en"].lower()
-        ]
-
-    @agent.tool(name=CLASSIFY)
-    async def classify_severity(
-        ctx: RunContext[Bench], severity: str, criteria: list[str], reason: str, confidence: float
-    ) -> str:
-        """Decide the severity by the criteria that hold; never below the floor in the case file."""
-        order = ctx.deps.pack.severity_order
-        known = [c.id for c in ctx.deps.pack.criteria]
-        if severity not in order:
-            raise ModelRetry(f"unknown severity `{severity}`; use one of {', '.join(order)}")
-        if unknown := [c for c in criteria if c not in known]:
-            raise ModelRetry(f"unknown criteria {', '.join(unknown)}; use ids of {', '.join(known)}, or none")
-        if not 0 <= confidence <= 1:
-            raise ModelRetry("confidence is a probability between 0 and 1")
-        if ctx.deps.floor and order.index(severity) > order.index(ctx.deps.floor):
-            raise ModelRetry(f"`{severity}` is below the floor {ctx.deps.floor}, which rules have set; raise it")
-        del reason
-        return severity
-
-    @agent.tool(name=ROUTE)
-    async def route_team(
-        ctx: RunContext[Bench], primary_team: str, collaborators: list[str], reason: str, issue_type: str = ""
-    ) -> str:
-        """Route the case to a primary team and those to pull in; `issue_type` only when the case file has it wrong."""
-        pack = ctx.deps.pack
-        if unknown := [t for t in (primary_team, *collaborators) if t not in pack.teams]:
-            raise ModelRetry(f"unknown team {', '.join(unknown)}; use ids of {', '.join(pack.teams)}")
-        if issue_type and issue_type not in pack.issue_types:
-            raise ModelRetry(f"unknown issue type `{issue_type}`; use one of {', '.join(pack.issue_types)}")
-        del reason
-        return primary_team
-
-    @agent.output_validator
-    async def usable(ctx: RunContext[Bench], draft: DraftOutput) -> DraftOutput:
-        if not draft.body.strip():
-            raise ModelRetry("the draft is empty; write it")
-        if ctx.deps.human_lead and draft.kind != "brief":
-            raise ModelRetry("a person leads this case: write a `brief` for them, not a text to the customer")
-        for amount in (*(p.amount for p in draft.promises), *(a.amount for a in draft.proposed_actions)):
-            read_amount(amount)
-        return draft
-
+    agent.instructions(_instructions)
+    agent.tool(search_precedents)
+    agent.tool(look_up_order)
+    agent.tool(look_up_dispute)
+    agent.tool(look_up_policy)
+    agent.tool(name=CLASSIFY)(classify_severity)
+    agent.tool(name=ROUTE)(route_team)
+    agent.output_validator(_usable)
     return agent
 
 
 def decisions(messages: Mapping[str, Any] | Any) -> dict[str, Json]:
     """Arguments of the last successful call of each structured-output tool in a run's messages."""
-    from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart  # noqa: PLC0415
+    from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart
 
     calls: dict[str, ToolCallPart] = {}
     done: dict[str, Json] = {}

@@ -85,6 +85,9 @@ def _credible(pack: Pack, rule: CriterionRule, severity: Mapping[str, float]) ->
 def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     """The whole triage of a case by the embedded engine."""
     guess = prior.best_type(pack.issue_types)
+    if seen.silent:
+        unclear = list(pack.issue_types)[-1]
+        guess = Guess(unclear, prior.issue_type.get(unclear, 0.0))
     held = criteria(pack, seen, guess.value, prior.severity)
     floors = {rule.id for rule in pack.criteria if rule.floor}
     floor = next((c.severity for c in held if c.id in floors), "")

@@ -50,6 +50,8 @@ class Understanding:
     spans: tuple[Span, ...]
     """Sentences in the order of `sense.english[1:]`."""
     sense: Sense
+    silent: bool = False
+    """No message holds a sentence of the writer's own: only a signature or a quotation came."""
 
 
 class Reader:
@@ -67,7 +69,7 @@ class Reader:
 
         With `teaching` the English vectors are left out that the classifier never looks at: the slow part.
         """
-        own, spans, said = self._own_words(case.messages)
+        own, spans, said, silent = self._own_words(case.messages)
         language = detect(said, case.language_hint)
         found = find.extract(
             case.messages,
@@ -89,7 +91,7 @@ class Reader:
         else:
             english = np.zeros((1, self._english.dimension), dtype=np.float32)
         sense = Sense(said, language.code, english, self._multilingual.encode(texts), frozenset())
-        seen = Understanding(own, language, found, signals, frozenset(), 1, None, None, spans, sense)
+        seen = Understanding(own, language, found, signals, frozenset(), 1, None, None, spans, sense, silent)
         return self.weigh(case, seen, now)
 
     def weigh(self, case: Escalation, seen: Understanding, now: datetime) -> Understanding:
@@ -111,8 +113,9 @@ class Reader:
         )  # fmt: skip
 
     @staticmethod
-    def _own_words(messages: Sequence[Message]) -> tuple[tuple[str, ...], tuple[Span, ...], str]:
+    def _own_words(messages: Sequence[Message]) -> tuple[tuple[str, ...], tuple[Span, ...], str, bool]:
         own: list[str] = []
+        silent = True
         spans: list[Span] = []
         said: list[str] = []
         left = _MOST_CHARS
@@ -125,6 +128,7 @@ class Reader:
                     if part.kind == "body":
                         blank = blank[: part.start] + text[part.start : part.end] + blank[part.end :]
                         here += [Span(number, s, e) for s, e in sentences(text, part.start, part.end)]
+                silent = silent and not here
                 if not here:
                     blank = text
                     here = [Span(number, s, e) for s, e in sentences(text)]
@@ -135,7 +139,7 @@ class Reader:
             own.append(blank)
             spans += reversed(here)
         spans = spans[:_MOST_SENTENCES][::-1]
-        return tuple(reversed(own)), tuple(spans), "\n".join(w for w in reversed(said) if w)
+        return tuple(reversed(own)), tuple(spans), "\n".join(w for w in reversed(said) if w), silent
 
     def _value(self, case: Escalation, found: Entities) -> Money | None:
         if case.context.order and case.context.order.total:
@@ -156,9 +160,11 @@ class Reader:
         zone = ZoneInfo(self.pack.store.time_zone)
         instants: list[datetime] = []
         beside = any(name in signals for name in binding.signals)
-        for date in found.of("deadline"):
-            if beside or date.detail.lower() in binding.words:
-                instants.append(_instant(date.value, zone))
+        instants += [
+            _instant(date.value, zone)
+            for date in found.of("deadline")
+            if beside or date.detail.lower() in binding.words
+        ]
         if case.context.dispute and case.context.dispute.evidence_due_by:
             instants.append(case.context.dispute.evidence_due_by)
         if any(name in signals for name in binding.today):
@@ -179,4 +185,3 @@ def _instant(iso: str, zone: ZoneInfo) -> datetime:
     if len(iso) == len("2026-01-01"):
         at = datetime.combine(at.date(), _END_OF_DAY)
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
-

@@ -52,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _known() -> tuple[type[Exception], ...]:
     """Errors whose message is for people; imported only when there is one."""
-    from agent.errors import AgentError  # noqa: PLC0415
-    from api.errors import DeskError  # noqa: PLC0415
-    from retrieval.errors import RetrievalError  # noqa: PLC0415
+    from agent.errors import AgentError
+    from api.errors import DeskError
+    from retrieval.errors import RetrievalError
 
     return AgentError, DeskError, RetrievalError, OSError
 

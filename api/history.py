@@ -290,7 +290,7 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
 def _mapping(path: Path | None) -> Mapping_ | None:
     if path is None:
         return None
-    from agent.yamlfile import read_yaml  # noqa: PLC0415 - only with a mapping
+    from agent.yamlfile import read_yaml
 
     return read_yaml(path, Mapping_)
 

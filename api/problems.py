@@ -93,7 +93,7 @@ def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if wants_page(request):
-            from api.routes.pages import error_page  # noqa: PLC0415 - pages need this module
+            from api.routes.pages import error_page
 
             return error_page(request, problem)
         return problem.response()

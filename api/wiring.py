@@ -151,7 +151,7 @@ async def propose(
         BadInput: the payload cannot become an escalation.
 
     """
-    from agent import output, pipeline  # noqa: PLC0415 - the engine is heavy
+    from agent import output, pipeline
 
     now = clock.now()
     case = replace(intake.parse(payload, now=now, case_id=case_id), earlier_contacts=earlier)
@@ -183,32 +183,32 @@ def _secret(settings: Settings) -> bytes:
 def _orders(settings: Settings, sample: bool) -> OrderBook:
     if not sample or settings.store is None or not (settings.store / ORDERS).exists():
         return NoOrders()
-    from api.orderbook import FileOrders  # noqa: PLC0415 - only with a book
+    from api.orderbook import FileOrders
 
     return FileOrders(settings.store / ORDERS)
 
 
 def _load_encoder(settings: Settings) -> Encoder:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # must precede the import, which reads it once
-    from retrieval.embed import SentenceEncoder  # noqa: PLC0415 - seconds of import
+    from retrieval.embed import SentenceEncoder
 
     return SentenceEncoder(settings.embed_model, threads=settings.threads)
 
 
-def _load_rest(  # noqa: PLR0917 - bound once, in order
+def _load_rest(
     settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget, english: Encoder,
     report: Report,
 ) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
     report("engine", "loading")
-    from agent import guard, learn  # noqa: PLC0415 - seconds of import, in the thread that loads
-    from agent.embedded import EmbeddedModel  # noqa: PLC0415
-    from agent.llm import Limits, build_model  # noqa: PLC0415
-    from agent.pipeline import Deps  # noqa: PLC0415
-    from agent.signals import Signals  # noqa: PLC0415
-    from agent.understand import Reader  # noqa: PLC0415
-    from retrieval.multilingual import MultilingualEncoder  # noqa: PLC0415
-    from retrieval.search import PrecedentSearch  # noqa: PLC0415
+    from agent import guard, learn
+    from agent.embedded import EmbeddedModel
+    from agent.llm import Limits, build_model
+    from agent.pipeline import Deps
+    from agent.signals import Signals
+    from agent.understand import Reader
+    from retrieval.multilingual import MultilingualEncoder
+    from retrieval.search import PrecedentSearch
 
     search = PrecedentSearch(archive, english.fingerprint, english.dimension, settings.home / "index")
     search.load()

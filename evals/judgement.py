@@ -254,8 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--show", action="store_true", help="list what was judged wrongly")
     chosen = parser.parse_args(arguments)
-    from retrieval.embed import SentenceEncoder  # noqa: PLC0415 - seconds of import
-    from retrieval.multilingual import MultilingualEncoder  # noqa: PLC0415
+    from retrieval.embed import SentenceEncoder
+    from retrieval.multilingual import MultilingualEncoder
 
     try:
         judge = load_judge(SentenceEncoder(), MultilingualEncoder())

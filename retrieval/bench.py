@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embed import SentenceEncoder
-from retrieval.precedent import Entry, Precedent, Query, Vectors
+from retrieval.precedent import Encoder, Entry, Precedent, Query, Vectors
 from retrieval.search import EXACT_LIMIT, LEAST_SHARE, POOL, RERANK, PrecedentSearch
 from retrieval.table import best
 
@@ -32,6 +32,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 SHORTEST = 25
 """Characters of a sentence that is worth a vector of its own."""
+BLANK = Precedent("", "", "S3", "en", "email", "", "", "", None, None, timedelta(), START, "resolved", "", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,24 @@ class Shelf:
         """No case here has keys."""
         del keys
         return []
+
+
+def load_encoder() -> SentenceEncoder:
+    """The packaged encoder with one thread."""
+    return SentenceEncoder(threads=1)
+
+
+def remember(encoder: Encoder, folder: Path) -> PrecedentSearch:
+    """The past escalations of `folder` in memory, ready to be searched without an index."""
+    past = read_history(folder)
+    cards = [
+        replace(BLANK, id=f"prc_{i}", issue_type=c.issue_type, language=c.language, summary=c.text[:160])
+        for i, c in enumerate(past)
+    ]
+    shelf = Shelf(cards, encoder.encode([c.text for c in past]))
+    search = PrecedentSearch(shelf, encoder.fingerprint, encoder.dimension, Path(tempfile.gettempdir()) / "no-index")
+    search.load()
+    return search
 
 
 # --- encoder ------------------------------------------------------------------------------------------------------
@@ -140,11 +159,10 @@ def bench_retrieval(size: int, base: Vectors, labels: Sequence[str], queries: in
     """p50 and p95 per filter and path, and recall@10 of the over-fetch path against the exact scan."""
     rng = np.random.default_rng(7)
     vectors, main = perturbed(base, size, rng)
-    blank = Precedent("", "", "S3", "en", "email", "", "", "", None, None, timedelta(), START, "resolved", "", None)
     german, days = rng.random(size) < 1 / 8, rng.random(size) * 730
     cards = [
         replace(
-            blank,
+            BLANK,
             id=f"prc_{i}",
             issue_type=labels[main[i]],
             language="de" if german[i] else "en",

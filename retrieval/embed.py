@@ -85,9 +85,9 @@ class SentenceEncoder:
         elif source.startswith((".", "/", "~")):
             raise ModelMissingError(source, "there is no such folder")
 
-        import torch  # noqa: PLC0415 - seconds of import, paid only where texts are encoded
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-        from tokenizers import Tokenizer  # noqa: PLC0415
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from tokenizers import Tokenizer
 
         torch.set_num_threads(threads)
         try:

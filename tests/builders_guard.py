@@ -76,7 +76,10 @@ def ordered(kind: str, language: str = "en") -> Order:
     late = datetime(2026, 9, 20, 9, tzinfo=UTC)
     over: dict[str, dict[str, Any]] = {
         "delivered": {},
-        "transit": {"status": "dispatched", "fulfilments": (Fulfilment(*parcel, "in transit", day(11, 5), day(11, 8)),)},
+        "transit": {
+            "status": "dispatched",
+            "fulfilments": (Fulfilment(*parcel, "in transit", day(11, 5), day(11, 8)),),
+        },
         "returned": {"returns": (Return("received", day(11, 8), day(11, 9)),)},
         "refunded": {"refunds": (Refund(Money(Decimal("18.40"), price.currency), "succeeded", day(11, 6)),)},
         "double": {"charges": (Charge(price, day(11, 3), "captured"), Charge(price, day(11, 3), "captured"))},
@@ -85,7 +88,9 @@ def ordered(kind: str, language: str = "en") -> Order:
     return order(language, **over[kind])
 
 
-def evidence(language: str = "en", message: str = "", issue_type: str = "damaged_or_defective", **over: Any) -> Evidence:
+def evidence(
+    language: str = "en", message: str = "", issue_type: str = "damaged_or_defective", **over: Any
+) -> Evidence:
     """What the desk knows in the sample store; `over` replaces fields."""
     store = pack().store
     messages = over.pop("messages", (Message(message or MESSAGE[language], NOW),))
@@ -134,4 +139,3 @@ def report(body: str, language: str = "en", issue_type: str = "damaged_or_defect
 
 def rules_of(made: GuardReport, *, hard: bool = True) -> set[str]:
     return {f.rule for f in made.findings if f.hard or not hard}
-

@@ -82,7 +82,7 @@ def _walk(text: str, year: int) -> Iterator[Thing]:
             continue
         bare = word.strip("()[]\"'“”„«»,;!?").rstrip(".:")
         start = at + max(0, word.find(bare))
-        after = [w.strip("()\",;!?“”") for w, _ in words[i + 1 : i + 4]]
+        after = [w.strip('()",;!?“”') for w, _ in words[i + 1 : i + 4]]
         lower = bare.lower()
         if "@" in bare and "." in bare.partition("@")[2]:
             yield Thing("email", lower, start, start + len(bare))

@@ -1,4 +1,4 @@
-"""The rules of the house that no type checker holds: floors, clocks, environment, sizes, and what the texts may share."""
+"""Rules of the house that no type checker holds: floors, clocks, environment, sizes, and what the texts may share."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ ENVIRONMENT = {
     "retrieval/index.py": "hands its own environment to the process that tries the index",
 }
 """Who may touch the environment, and why; a new name here needs a reason as good."""
+MIGRATIONS = "api/store/migrations/versions/"
+"""A migration is one list of statements in order, and is never changed again."""
 CLOCKS = {"api/clock.py": "the only caller of now()"}
 MOST_LINES, MOST_LINES_OF_FUNCTION = 400, 60
 
@@ -116,7 +118,7 @@ def test_no_function_is_too_long_to_be_read_at_once():
         f"{path}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
         for kind in (ast.FunctionDef, ast.AsyncFunctionDef)
         for path, node in nodes(kind)
-        if node.end_lineno - node.lineno + 1 > MOST_LINES_OF_FUNCTION
+        if node.end_lineno - node.lineno + 1 > MOST_LINES_OF_FUNCTION and not path.startswith(MIGRATIONS)
     }
     assert long == {}
 
@@ -173,7 +175,7 @@ def words_of(row: dict[str, Any]) -> list[str]:
     """All that was written in a row, with names, ids, amounts and addresses masked."""
     text = row.get("text") or "\n".join(m["text"] for m in row["messages"])
     who = (row.get("customer") or {}).get("name", "")
-    names = {n for n in re.findall(r"[^\W\d_]{2,}", who.lower())}
+    names = set(re.findall(r"[^\W\d_]{2,}", who.lower()))
     masked = re.sub(r"\S+@\S+|https?://\S+", " @ ", text.lower())
     masked = re.sub(r"\S*\d\S*", " 0 ", masked)
     return ["n" if w in names else w for w in re.findall(r"[^\W\d_]+|[0@]", masked)]
@@ -198,7 +200,7 @@ def alike(texts: dict[str, set[int]], most: float) -> list[tuple[str, str, float
     return [(a, b, round(share, 2)) for a, b, share in found if share > most]
 
 
-def test_no_two_texts_share_more_than_a_third_of_what_they_say():
+def test_no_two_texts_share_more_than_three_tenths_of_what_they_say():
     texts = {
         f"{path.stem}:{row['id']}": grams
         for path in (*HISTORY, *STARTER, *JUDGED, PROMPTS / "sample_store/open_cases.jsonl")
@@ -220,8 +222,8 @@ def test_the_comparison_of_texts_sees_through_names_and_numbers():
 
 
 FIELDS = {
-    "id", "channel", "lang", "opened_at", "first_reply_at", "resolved_at", "issue_type", "severity", "flags", "human_lead",
-    "primary_team", "collaborators", "customer", "order_ref", "products", "messages", "remedy", "cost", "outcome",
+    "id", "channel", "lang", "opened_at", "first_reply_at", "resolved_at", "issue_type", "severity", "flags",
+    "human_lead", "primary_team", "collaborators", "customer", "order_ref", "products", "messages", "remedy", "cost", "outcome",
     "aftermath", "satisfaction",
 }  # fmt: skip
 MAY_BE_EMPTY = {"flags", "human_lead", "collaborators", "order_ref", "products", "cost", "satisfaction", "aftermath"}
@@ -251,7 +253,7 @@ def test_every_past_escalation_has_all_its_fields_and_they_make_sense():
             assert row["opened_at"] <= row["first_reply_at"] <= row["resolved_at"], at
             assert {row["primary_team"], *row["collaborators"]} <= set(pack().teams), at
             assert row["messages"][0]["text"].strip(), at
-            assert row["messages"][0]["from"] != "staff", at
+            assert row["messages"][0]["from"] != "staff" or row["channel"] == "phone", at
             assert [m["at"] for m in row["messages"]] == sorted(m["at"] for m in row["messages"]), at
             assert {"kind", "note"} <= set(row["remedy"]), at
             assert row["satisfaction"] is None or 1 <= row["satisfaction"] <= 5, at

@@ -1,7 +1,5 @@
 """What the words around a day say of it: whether it is past or to come, and whether it binds."""
 
-# ruff: noqa: E501 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import re

@@ -1,7 +1,5 @@
 """Words for days and months in seven languages, and what they mean."""
 
-# ruff: noqa: E501 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 from functools import lru_cache

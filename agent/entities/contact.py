@@ -1,7 +1,5 @@
 """How a person can be reached: mail, web, telephone, street."""
 
-# ruff: noqa: E501, SIM905 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import re

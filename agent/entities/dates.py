@@ -1,7 +1,5 @@
 """Dates as people write them, resolved against the day of the message, and which of them bind."""
 
-# ruff: noqa: E501, SIM905 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import calendar

@@ -1,6 +1,6 @@
 """Numbers that name something: parcels, cards, bank accounts, orders."""
 
-# ruff: noqa: E501, S105 - word lists are easier to read and to extend as one list a line
+# ruff: noqa: S105 - word lists are easier to read and to extend as one list a line
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Names of people: the writer's own, those spoken to, and the one in the customer record."""
 
-# ruff: noqa: E501, SIM905 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import re

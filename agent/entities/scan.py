@@ -1,7 +1,5 @@
 """One text under the reader's eyes: which characters are taken, and what was found."""
 
-# ruff: noqa: E501 - word lists are easier to read and to extend as one list a line
-
 from __future__ import annotations
 
 import re

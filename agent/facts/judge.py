@@ -95,15 +95,15 @@ _PROMISED: Final = re.compile(r"(?:within|in|after|innerhalb von|binnen|nach|sou
 
 def as_given(text: Text, known: Known) -> list[tuple[int, int, str]]:
     """Where clock slots, articles and the case's number stand word for word, with their sources."""
-    given = {**known.literals, **{words: f"clock:{metric}" for words, metric in known.slots.items() if words}}
+    given = {**known.literals, **{slot: f"clock:{metric}" for slot, metric in known.slots.items() if slot}}
     places: list[tuple[int, int, str]] = []
-    for words, source in given.items():
-        at = text.folded.find(words)
+    for phrase, source in given.items():
+        at = text.folded.find(phrase)
         while at >= 0:
-            end = at + len(words)
+            end = at + len(phrase)
             if not (text.folded[at - 1 : at].isalnum() or text.folded[end : end + 1].isalnum()):
                 places.append((at, end, source))
-            at = text.folded.find(words, at + 1)
+            at = text.folded.find(phrase, at + 1)
     return places
 
 
@@ -117,7 +117,7 @@ _State: TypeAlias = Literal["supported", "derived", "unsupported", "contradicted
 _Verdict: TypeAlias = tuple[_State, str, str]
 
 
-def _verdict(f: Found, text: Text, known: Known, given: list[tuple[int, int, str]]) -> _Verdict:
+def _verdict(f: Found, text: Text, known: Known, given: list[tuple[int, int, str]]) -> _Verdict:  # noqa: PLR0911 - one answer a line
     for start, end, source in given:
         if start <= f.start and f.end <= end:
             return "supported", source, ""

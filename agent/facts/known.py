@@ -34,7 +34,7 @@ def _core(kind: str, value: str) -> str:
 
 @dataclass(slots=True)
 class Known:
-    """The index: value -> source for each kind. The first source wins; looked-up facts come before the customer's words."""
+    """The index: value -> source for each kind. The first source wins; looked-up facts precede the customer's words."""
 
     values: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     cores: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])

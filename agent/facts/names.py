@@ -54,8 +54,8 @@ _NOBODY: Final = words(
     "shop store cliente clienti clientes client klant klanten cliente e et y o ou la le equipe equipo squadra "
     "reader guest member thanks thank danke dank again nochmals erneut"
 )
-_PARTICLES: Final = frozenset("van von di du da dos zu ter ten bin mc del della".split())
-_ARTICLES: Final = frozenset("der den de la le".split())
+_PARTICLES: Final = frozenset({"van", "von", "di", "du", "da", "dos", "zu", "ter", "ten", "bin", "mc", "del", "della"})
+_ARTICLES: Final = frozenset({"der", "den", "de", "la", "le"})
 _CLOSING: Final = re.compile(
     r"(?:regards|wishes|thanks|sincerely|faithfully|cheers|yours|warmly|grussen?|grusse|gruss|cordialement|salutations|saludo|saludos|"
     r"atentamente|saluti|groeten?|cumprimentos|atenciosamente)\b"

@@ -48,7 +48,10 @@ def order(k: Known, o: Order, at: str, zone: ZoneInfo) -> None:
 
 
 def sums(k: Known, o: Order, now: datetime, zone: ZoneInfo) -> None:
-    """The listed rules: line times quantity, sums of lines, charges and refunds, total less refunds, charges less total, days since."""
+    """The listed rules.
+
+    Line times quantity, sums of lines, charges and refunds, total less refunds, charges less total, days since.
+    """
     prices = [i.price for i in o.items if i.price]
     for n, i in enumerate(o.items):
         if i.price and i.quantity > 1:
@@ -91,7 +94,8 @@ def sums(k: Known, o: Order, now: datetime, zone: ZoneInfo) -> None:
 def policy_days(k: Known, name: str, facts: Mapping[str, int | str], o: Order, zone: ZoneInfo) -> None:
     """Date plus policy days, e.g. the end of the return window."""
     starts = [
-        o.placed_at, *(f.delivered_at for f in o.fulfilments), *(f.estimated_at for f in o.fulfilments), *(r.received_at for r in o.returns),
+        o.placed_at, *(f.delivered_at for f in o.fulfilments), *(f.estimated_at for f in o.fulfilments),
+        *(r.received_at for r in o.returns),
     ]  # fmt: skip
     for at in (s.astimezone(zone).date() for s in starts if s):
         for unit, n in ((u, int(v)) for u, v in facts.items() if str(v).isdigit() and int(v) < 4000):

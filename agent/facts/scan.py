@@ -1,4 +1,4 @@
-"""Everything checkable in a text: ids, amounts, dates, periods, shares, counts, links, addresses of all sorts, bare numbers.
+"""Everything checkable in a text: ids, amounts, dates, periods, shares, counts, links, addresses, bare numbers.
 
 Nothing with a figure in it goes unseen: what no reader takes becomes a `number` or a `code`.
 """

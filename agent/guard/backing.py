@@ -181,7 +181,7 @@ def claimed_action(r: Reading) -> Findings:
             verb = m.part
             passive = m.words.split()[0] not in _FIRST_PERSON
             read = passive and r.evidence.known.words.get(verb, "").startswith("order:")
-            if m.name not in done and not read and not r.harmless(m, p):
+            if m.name.rstrip("_") not in done and not read and not r.harmless(m, p):
                 yield r.finding(
                     "claimed_action",
                     f"{r.quote(m.start, m.end)} claims a deed that the log does not have.",

@@ -47,7 +47,7 @@ _INNER_FIGURE: Final = re.compile(r"\d+(?=[A-Za-z])")
 _SIGNS: Final = re.compile(r"[^0-9A-Z]")
 
 
-def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:
+def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:  # noqa: PLR0912 - one shape a branch
     """Encoded runs, letters set apart, words cut or scattered; `known` holds ids without separators, which are exempt."""
     raw = text.raw
     for run in {c.strip("()[].,;:!?\"'“”„") for c in raw.split() if len(c) >= _LONG}:

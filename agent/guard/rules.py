@@ -16,7 +16,7 @@ RULES: Final[dict[str, Rule]] = {
         form.nothing_said, backing.unsupported_fact, backing.foreign_personal_data, backing.unverified_order_fact, backing.invented_tracking,
         backing.invented_policy, backing.unbacked_promise, backing.claimed_action, says.money_sent, says.admits_fault, says.accuses,
         says.pressure, says.advises, says.reveals, says.asks_secret, says.other_channel, says.blocks_escalation, says.customer_deadline,
-        says.unsafe, says.vocabulary, form.active_content, form.leaked_prompt, form.hidden_characters, form.encoded_text,
+        says.unsafe, says.gives_away, says.vocabulary, form.active_content, form.leaked_prompt, form.hidden_characters, form.encoded_text,
         form.wrong_language, form.echoed_instruction, form.missing_content,
     )
 }  # fmt: skip

@@ -85,6 +85,15 @@ def customer_deadline(r: Reading) -> Findings:
             yield f
 
 
+def gives_away(r: Reading) -> Findings:
+    """Gives money or goods away in words that name no remedy."""
+    lines = r.evidence.known.policy_lines
+    for f in _never(r, "gives_away"):
+        told = Commitment("", "", *r.text.sentence(f.start))
+        if not any(backed_by_policy(r.text, told, lines, p) for p in r.phrases):
+            yield f
+
+
 def unsafe(r: Reading) -> Findings:
     """Calls an article safe that may not be."""
     return _never(r, "unsafe")

@@ -19,7 +19,7 @@ Advance = Callable[[int, int], None]
 
 def settings(**given: object) -> Settings:
     """The settings of this process, and logging as they say."""
-    from api.settings import load  # noqa: PLC0415 - pydantic
+    from api.settings import load
 
     found = load(None, **{name: value for name, value in given.items() if value is not None})
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
@@ -31,7 +31,7 @@ def settings(**given: object) -> Settings:
 @contextmanager
 def runtime(*, sample: bool = True, **given: object) -> Generator[Runtime]:
     """The desk of this process, closed in order."""
-    from api.wiring import build_runtime  # noqa: PLC0415 - a second of import
+    from api.wiring import build_runtime
 
     desk = build_runtime(settings(**given), sample=sample)
     try:
@@ -60,8 +60,8 @@ def loaded(desk: Runtime) -> Loaded:
 def progress(what: str) -> Generator[Advance]:
     """A bar on a terminal; elsewhere a line at each tenth of long work. All of it on stderr."""
     if sys.stderr.isatty():
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -15,11 +15,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings; a broken one, or a broken file, is told with file, line and fix."""
-    from agent.pack import load_pack  # noqa: PLC0415
-    from agent.prompts import load_prompts  # noqa: PLC0415
-    from api.commands.common import as_json, settings  # noqa: PLC0415
-    from api.settings import PREFIX  # noqa: PLC0415
-    from api.texts import SAMPLE  # noqa: PLC0415
+    from agent.pack import load_pack
+    from agent.prompts import load_prompts
+    from api.commands.common import as_json, settings
+    from api.settings import PREFIX
+    from api.texts import SAMPLE
 
     found = settings()
     pack = load_pack(found.prompts, found.store or SAMPLE)

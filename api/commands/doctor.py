@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when nothing is bad, else 1."""
-    from api.commands.common import as_json, runtime  # noqa: PLC0415
+    from api.commands.common import as_json, runtime
 
     with runtime() as desk:
         checks = list(_checks(desk))
@@ -38,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checks(desk: Runtime) -> Iterator[tuple[str, str, str]]:
-    from api.errors import TamperedError  # noqa: PLC0415
-    from api.store import audit, queue  # noqa: PLC0415
-    from api.store.engine import SCHEMA  # noqa: PLC0415
+    from api.errors import TamperedError
+    from api.store import audit, queue
+    from api.store.engine import SCHEMA
 
     pack, problem = desk.texts.pack, desk.texts.problem
     yield (
@@ -65,7 +65,7 @@ def _checks(desk: Runtime) -> Iterator[tuple[str, str, str]]:
 
 
 def _sqlite() -> tuple[str, str, str]:
-    import sqlite3  # noqa: PLC0415
+    import sqlite3
 
     if sqlite3.sqlite_version_info >= _SAFE_SQLITE:
         return "sqlite", GOOD, sqlite3.sqlite_version
@@ -78,7 +78,7 @@ def _sqlite() -> tuple[str, str, str]:
 
 
 def _index(desk: Runtime) -> tuple[str, str, str]:
-    from retrieval.search import PrecedentSearch  # noqa: PLC0415
+    from retrieval.search import PrecedentSearch
 
     encoder = desk.parts.encoder()
     search = PrecedentSearch(desk.archive, encoder.fingerprint, encoder.dimension, desk.settings.home / "index")

@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draft."""
-    from api.errors import UsageError  # noqa: PLC0415
+    from api.errors import UsageError
 
     ways = sum(way is not None for way in (args.text, args.file, args.batch))
     if ways > 1:
@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--out belongs to --batch; redirect the output of a single draft instead.")
     body = None if args.batch else _body(args.text, args.file)
 
-    from api.commands.common import embed_all, loaded, progress, runtime  # noqa: PLC0415
-    from api.sample import load_history  # noqa: PLC0415
+    from api.commands.common import embed_all, loaded, progress, runtime
+    from api.sample import load_history
 
     with runtime(sample=not args.no_sample) as desk:
         if body is not None:
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
                     embed_all(desk)
         loaded(desk)
         if args.batch:
-            from api.batch import run_batch  # noqa: PLC0415
+            from api.batch import run_batch
 
             return run_batch(desk, args.batch, args.out)
         assert body is not None  # noqa: S101 - read above, when it is no batch
@@ -77,9 +77,9 @@ def _body(text: str | None, file: Path | None) -> bytes:
         UsageError: there is nothing to read.
 
     """
-    import sys  # noqa: PLC0415
+    import sys
 
-    from api.errors import UsageError  # noqa: PLC0415
+    from api.errors import UsageError
 
     if file is not None:
         if not file.is_file():
@@ -93,18 +93,18 @@ def _body(text: str | None, file: Path | None) -> bytes:
 
 
 def _check(desk: Runtime, body: bytes) -> None:
-    from agent import intake  # noqa: PLC0415
+    from agent import intake
 
     intake.parse(body, now=desk.clock.now(), case_id="case")
 
 
 def _one(desk: Runtime, body: bytes, *, as_json: bool) -> int:
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    from api.commands.common import as_json as print_json  # noqa: PLC0415
-    from api.ids import new_id  # noqa: PLC0415
-    from api.letter import letter  # noqa: PLC0415
-    from api.wiring import propose  # noqa: PLC0415
+    from api.commands.common import as_json as print_json
+    from api.ids import new_id
+    from api.letter import letter
+    from api.wiring import propose
 
     deps = desk.parts.all().deps
     answer = asyncio.run(propose(body, deps, desk.clock, case_id=new_id("case", desk.clock.now())))

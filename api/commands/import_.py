@@ -18,12 +18,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import; the same rows again change nothing."""
-    import sys  # noqa: PLC0415
-    from dataclasses import asdict  # noqa: PLC0415
+    import sys
+    from dataclasses import asdict
 
-    from api.commands.common import as_json, embed_all, progress, runtime  # noqa: PLC0415
-    from api.history import MOST_ERRORS, HistoryError, bring_in  # noqa: PLC0415
-    from api.sample import first_admin  # noqa: PLC0415
+    from api.commands.common import as_json, embed_all, progress, runtime
+    from api.history import MOST_ERRORS, HistoryError, bring_in
+    from api.sample import first_admin
 
     with runtime() as desk:
         try:

@@ -19,10 +19,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the key, or revoke one."""
-    from datetime import timedelta  # noqa: PLC0415
+    from datetime import timedelta
 
-    from api.commands.common import as_json, runtime  # noqa: PLC0415
-    from api.sample import first_admin  # noqa: PLC0415
+    from api.commands.common import as_json, runtime
+    from api.sample import first_admin
 
     with runtime() as desk:
         admin = first_admin(desk)

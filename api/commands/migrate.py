@@ -14,8 +14,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Migrate; doing it again changes nothing."""
-    from api.commands.common import as_json, settings  # noqa: PLC0415
-    from api.store.engine import SCHEMA, migrate, open_engine  # noqa: PLC0415
+    from api.commands.common import as_json, settings
+    from api.store.engine import SCHEMA, migrate, open_engine
 
     engine = open_engine(settings().database)
     try:

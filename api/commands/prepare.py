@@ -14,8 +14,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what has not been done yet."""
-    from api.commands.common import embed_all, loaded, progress, runtime  # noqa: PLC0415
-    from api.sample import load_history  # noqa: PLC0415
+    from api.commands.common import embed_all, loaded, progress, runtime
+    from api.sample import load_history
 
     with runtime(sample=not args.no_sample) as desk:
         desk.parts.start()

@@ -14,11 +14,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Encode what waits, build a new index, verify it, put it in the place of the old one."""
-    from dataclasses import asdict  # noqa: PLC0415
+    from dataclasses import asdict
 
-    from api.commands.common import as_json, embed_all, progress, runtime  # noqa: PLC0415
-    from api.errors import UsageError  # noqa: PLC0415
-    from retrieval.search import PrecedentSearch  # noqa: PLC0415
+    from api.commands.common import as_json, embed_all, progress, runtime
+    from api.errors import UsageError
+    from retrieval.search import PrecedentSearch
 
     with runtime() as desk:
         encoded = embed_all(desk)

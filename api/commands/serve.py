@@ -26,14 +26,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
-    from api.commands.common import settings  # noqa: PLC0415
+    from api.commands.common import settings
 
     found = settings(host=args.host, port=args.port)
     with _listening(found) as listener:
-        import asyncio  # noqa: PLC0415
+        import asyncio
 
-        from api.store.engine import own  # noqa: PLC0415
-        from api.wiring import build_runtime  # noqa: PLC0415
+        from api.store.engine import own
+        from api.wiring import build_runtime
 
         with own(found.home):
             desk = build_runtime(found, sample=not args.no_sample)
@@ -49,10 +49,10 @@ def _listening(found: Settings) -> socket.socket:
         UsageError: the port cannot be had.
 
     """
-    import errno  # noqa: PLC0415
-    import socket  # noqa: PLC0415
+    import errno
+    import socket
 
-    from api.errors import UsageError  # noqa: PLC0415
+    from api.errors import UsageError
 
     try:
         family, _, _, _, address = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)[0]
@@ -74,12 +74,12 @@ def _listening(found: Settings) -> socket.socket:
 
 
 async def _serve(desk: Runtime, listener: socket.socket, *, sample: bool) -> None:
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    import uvicorn  # noqa: PLC0415
+    import uvicorn
 
-    from api.app import create_app  # noqa: PLC0415
-    from api.sample import first_start  # noqa: PLC0415
+    from api.app import create_app
+    from api.sample import first_start
 
     app = create_app(desk, first_start=first_start if sample else None)
     config = uvicorn.Config(
@@ -96,8 +96,8 @@ async def _serve(desk: Runtime, listener: socket.socket, *, sample: bool) -> Non
 
 
 def _greet(desk: Runtime, listener: socket.socket) -> None:
-    from api.commands.signin import link_for  # noqa: PLC0415
-    from api.sample import first_admin  # noqa: PLC0415
+    from api.commands.signin import link_for
+    from api.sample import first_admin
 
     host, port = listener.getsockname()[:2]
     token = desk.doors.make_link(first_admin(desk).id)

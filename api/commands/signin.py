@@ -15,9 +15,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the link."""
-    from api.commands.common import as_json, runtime  # noqa: PLC0415
-    from api.errors import NotFoundError  # noqa: PLC0415
-    from api.sample import first_admin  # noqa: PLC0415
+    from api.commands.common import as_json, runtime
+    from api.errors import NotFoundError
+    from api.sample import first_admin
 
     with runtime() as desk:
         who = desk.doors.principal_named(args.name) if args.name else first_admin(desk)

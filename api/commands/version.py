@@ -14,14 +14,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, version
 
     try:
         found = version("escalation-desk")
     except PackageNotFoundError:
         found = "0 (not installed)"
     if args.json:
-        from api.commands.common import as_json  # noqa: PLC0415
+        from api.commands.common import as_json
 
         as_json({"version": found})
     else:

@@ -14,10 +14,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Work until stopped."""
-    import asyncio  # noqa: PLC0415
-    import sys  # noqa: PLC0415
+    import asyncio
+    import sys
 
-    from api.commands.common import loaded, runtime  # noqa: PLC0415
+    from api.commands.common import loaded, runtime
 
     with runtime() as desk:
         print("Loading ...", file=sys.stderr, flush=True)
@@ -40,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _read_new(desk: object) -> None:
     """Reads new precedents now and then; the index belongs to the serving process."""
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    from api.wiring import Runtime  # noqa: PLC0415
+    from api.wiring import Runtime
 
     assert isinstance(desk, Runtime)  # noqa: S101 - typed late, because the import is slow
     while desk.parts.loaded is not None:

@@ -72,9 +72,9 @@ def migrate(engine: Engine) -> bool:
         found = _schema(connection)
     if found == SCHEMA:
         return False
-    from alembic import command  # noqa: PLC0415 - a fifth of a second that a current database never pays
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))

@@ -89,11 +89,36 @@ def test_an_order_of_another_customer_is_withheld_and_identity_is_asked(reader: 
         assert secret not in shown, secret
 
 
-def test_the_human_gets_the_withheld_order_in_the_brief(reader: Reader):
-    file = File(reader, {**BROKEN, "customer": {"name": "Nobody"}})
+def test_the_human_who_leads_gets_the_withheld_order_in_the_brief(reader: Reader):
+    file = File(reader, {**BROKEN, "customer": {"name": "Nobody"}}, kind="conduct_or_welfare")
     told = json.dumps(file.view["brief"])
     assert "FH-104233 placed" in told
     assert "Parcelwing" in told
+
+
+def test_nothing_of_a_withheld_order_is_in_the_file_of_a_case_that_nobody_leads(reader: Reader):
+    file = File(reader, {**BROKEN, "customer": {"name": "Nobody"}})
+    told = json.dumps(file.view)
+    assert "Parcelwing" not in told
+    assert "FH-104233 placed" not in told
+
+
+@pytest.mark.parametrize(
+    ("customer", "order_ref", "verified"),
+    [
+        (HANNA, "", True),
+        ({"name": "Hanna Brandt"}, "", True),
+        ({"name": "Ruth Okafor"}, "", None),
+        ({"email": "ruth.okafor@mailbox.example"}, "", False),
+        ({"email": "ruth.okafor@mailbox.example"}, "FH-104233", True),
+    ],
+)
+def test_a_verified_customer_does_not_read_a_strangers_order_by_naming_it(
+    reader: Reader, customer: Any, order_ref: str, verified: bool | None
+):
+    context = {"customer_verified": True}
+    file = File(reader, {**BROKEN, "customer": customer, "order_ref": order_ref, "context": context})
+    assert file.context.customer_verified is verified
 
 
 def test_a_dispute_goes_with_its_order(reader: Reader):
@@ -271,7 +296,9 @@ def test_a_parcel_that_the_text_names_is_the_one_that_is_told(reader: Reader):
     row = order_row("104233", "Hanna Brandt", ("LMP-210", "Halo desk lamp", "74.00"), "GBP", ("2026-11-14",) * 3)
     second = {**row["fulfilments"][0], "tracking": "PW5555555555", "carrier": "Slowpost"}
     book = Book([{**row, "fulfilments": [*row["fulfilments"], second]}])
-    named = File(reader, {"text": "FH-104233: where is my parcel, tracking PW5555555555?", "customer": HANNA}, book=book)
+    named = File(
+        reader, {"text": "FH-104233: where is my parcel, tracking PW5555555555?", "customer": HANNA}, book=book
+    )
     assert named.view["order"]["carrier"] == "Slowpost"
     assert File(reader, BROKEN, book=book).view["order"]["carrier"] == "Parcelwing"
 

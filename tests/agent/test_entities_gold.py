@@ -1,7 +1,5 @@
 """The reader of entities measured on 145 texts that were written before it; every second one was never tuned on."""
 
-# ruff: noqa: E501 - tables of cases are easier to read with one case list a line
-
 from __future__ import annotations
 
 import json

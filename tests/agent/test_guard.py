@@ -19,7 +19,19 @@ from agent.money import Money
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from builders_guard import (
-    NOW, PROMPTS, SLOTS, day, draft, evidence, order, ordered, pack, report, rulebook, rules_of, triage,
+    NOW,
+    PROMPTS,
+    SLOTS,
+    day,
+    draft,
+    evidence,
+    order,
+    ordered,
+    pack,
+    report,
+    rulebook,
+    rules_of,
+    triage,
 )  # fmt: skip
 
 PROMPT = "You are the drafting step of an escalation desk and you never promise a remedy that nothing backs."
@@ -107,7 +119,10 @@ def test_honest_sentences_pass(body: str, over: dict[str, Any]):
 
 
 def test_the_verdict_follows_the_hardest_finding():
-    assert report("Thank you, we will write by Wednesday 11 November, 15:00.", issue_type="conduct_or_welfare").verdict == "clear"
+    assert (
+        report("Thank you, we will write by Wednesday 11 November, 15:00.", issue_type="conduct_or_welfare").verdict
+        == "clear"
+    )
     warned = report("Thank you.")
     assert warned.verdict == "warned"
     assert not any(f.hard for f in warned.findings)
@@ -216,7 +231,9 @@ def test_a_few_letters_in_another_language_only_warn():
 
 
 def test_a_customer_whose_language_the_store_answers_in_gets_it():
-    made = check(draft("Thank you for your message about the lamp.", "en"), triage(language="de"), evidence(), rulebook())
+    made = check(
+        draft("Thank you for your message about the lamp.", "en"), triage(language="de"), evidence(), rulebook()
+    )
     assert "wrong_language" in rules_of(made)
 
 
@@ -244,7 +261,9 @@ def test_a_first_message_that_lacks_an_item_is_warned_about():
     )
     assert "missing_content" not in rules_of(report(full), hard=False)
     lacking = report(full.replace("and keep the lamp", ""))
-    assert [f.message for f in lacking.findings] == ["A first message about damaged_or_defective must have: keep goods."]
+    assert [f.message for f in lacking.findings] == [
+        "A first message about damaged_or_defective must have: keep goods."
+    ]
 
 
 def test_an_echo_of_an_order_number_is_none():
@@ -260,7 +279,9 @@ def test_the_same_draft_gives_the_same_report():
 def test_a_broken_phrase_file_names_line_and_rule(tmp_path: Path):
     text = (PROMPTS / "pack" / "guard.yaml").read_text("utf-8")
     (tmp_path / "pack").mkdir()
-    (tmp_path / "pack" / "guard.yaml").write_text(text.replace('"whatsapp|telegram', '"(whatsapp|telegram').replace('["(?:whatsapp', '["(?:(whatsapp', 1), "utf-8")
+    (tmp_path / "pack" / "guard.yaml").write_text(
+        text.replace('"whatsapp|telegram', '"(whatsapp|telegram').replace('["(?:whatsapp', '["(?:(whatsapp', 1), "utf-8"
+    )
     with pytest.raises(BrokenFile, match="other_channel"):
         load_rulebook(tmp_path, pack())
 

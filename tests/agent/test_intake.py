@@ -1,5 +1,3 @@
-# ruff: noqa: E501 - tables of cases are easier to read with one case list a line
-
 from __future__ import annotations
 
 import json

@@ -20,6 +20,8 @@ from tests.fakes.llm_wires import own_clients  # noqa: F401 - fixtures
 from tests.fakes.provider import FAULTS, Provider
 from tests.fakes.toy import ANSWERS, KEY, NAME, OTHER, Run, ToyEmbedded, closed, draft, no_wait, serve
 
+pytestmark = pytest.mark.asks_models
+
 # --- import ---------------------------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,8 @@ from tests.fakes.llm_wires import own_clients, respx_wires  # noqa: F401 - fixtu
 from tests.fakes.provider import Provider
 from tests.fakes.toy import ANSWERS, CLAUDE, KEY, NAME, ToyEmbedded, draft, serve
 
+pytestmark = pytest.mark.asks_models
+
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,3 @@
-# ruff: noqa: E501 - one promise or action a line
-
 from __future__ import annotations
 
 import asyncio

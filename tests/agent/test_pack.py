@@ -1,5 +1,3 @@
-# ruff: noqa: E501, PLR0917 - a table of cases is easier to read with one case a line
-
 from __future__ import annotations
 
 import re

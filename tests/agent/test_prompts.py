@@ -352,7 +352,13 @@ def test_the_projects_model_prompts_render_and_fence_the_messages():
     types = [{"id": "chargeback", "about": "a bank dispute", "primary_team": "payments_finance"}]
     system = prompts.render(
         "triage",
-        {"store": store, "issue_types": types, "severities": [{"id": "S1", "title": "Critical"}], "criteria": [{"id": "injury", "severity": "S1", "reason": "hurt"}], "teams": ["legal"]},
+        {
+            "store": store,
+            "issue_types": types,
+            "severities": [{"id": "S1", "title": "Critical"}],
+            "criteria": [{"id": "injury", "severity": "S1", "reason": "hurt"}],
+            "teams": ["legal"],
+        },
     )
     assert "chargeback: a bank dispute" in system
     assert "`final_result` last" in system

@@ -1,5 +1,3 @@
-# ruff: noqa: E501 - tables of cases are easier to read with one case list a line
-
 from __future__ import annotations
 
 import pytest
@@ -116,3 +114,9 @@ def test_the_parts_of_a_text_cover_it_in_order() -> None:
     parts = segments(text)
     assert "".join(text[s.start : s.end] for s in parts) == text
     assert segments("") == ()
+
+
+def test_a_message_that_is_only_a_visiting_card_has_no_words_of_its_own():
+    assert body("--\nJohn Carver\nHead of Facilities\nTel. +44 20 7946 0123") == ""
+    assert body("--\nMy lamp broke.\nTel. +44 20 7946 0123") != ""
+    assert body("--\nlamp FH-104233 broken") != ""

@@ -1,7 +1,5 @@
 """No text, however odd, breaks a reader: it is read, or refused as bad input."""
 
-# ruff: noqa: E501 - tables of cases are easier to read with one case list a line
-
 from __future__ import annotations
 
 import contextlib

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import triage
-from agent.case import Entities, Signal, Span, Triage
+from agent.case import Entities, Entity, Signal, Span, Triage
 from agent.classifier import Sense
 from agent.language import Detected
 from agent.money import Money
@@ -290,9 +290,12 @@ def test_an_empty_condition_never_holds():
     assert holds(Condition(), understanding(*pack().signals), "chargeback") is None
 
 
-def test_value_is_quoted_with_its_currency():
+def test_a_value_is_quoted_with_its_currency_only_where_the_text_names_it():
     rule = Condition(value_over="high_value")
-    assert holds(rule, understanding("high_value", value=Money(Decimal("900"), "EUR")), "x") == "900.00 EUR"
+    named = Entities((Entity("amount", "900.00", "900 €", Span(0, 0, 5), "EUR"),))
+    value = Money(Decimal("900"), "EUR")
+    assert holds(rule, understanding("high_value", value=value, entities=named), "x") == "900.00 EUR"
+    assert holds(rule, understanding("high_value", value=value), "x") == ""
     assert holds(rule, understanding(value=Money(Decimal("900"), "EUR")), "x") is None
 
 
@@ -322,3 +325,15 @@ def test_an_injected_order_moves_neither_type_nor_severity():
     assert (plain.issue_type, plain.severity, plain.primary_team) == (
         attacked.issue_type, attacked.severity, attacked.primary_team,
     )  # fmt: skip
+
+
+def test_sure_words_count_against_the_classifier_and_others_do_not():
+    mild = {"S1": 0.05, "S2": 0.15, "S3": 0.8}
+    sure, doubted = understanding("self_harm"), understanding("violence_threat")
+    assert [c.id for c in triage.criteria(pack(), sure, "billing_dispute", mild)] == ["self_harm"]
+    assert triage.criteria(pack(), doubted, "billing_dispute", mild) == ()
+
+
+def test_a_message_without_a_sentence_is_unclear_whatever_the_classifier_makes_of_it():
+    made = decide(pack(), understanding(silent=True), Prior({"not_received_or_late": 0.9}, {"S3": 0.9}, 0.0))
+    assert (made.issue_type, made.needs_human) == ("other_unclear", True)

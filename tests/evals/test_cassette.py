@@ -16,6 +16,8 @@ from agent.llm import Limits, build_model
 from agent.llm_request import Endpoint
 from evals.cassette import Cassette, CassetteError, CassetteMiss, Entry, Player, main, playing, scripted_reply
 
+pytestmark = pytest.mark.asks_models
+
 OPENAI = "openai/gpt-4o-mini"
 CLAUDE = "anthropic/claude-sonnet-4-5"
 CALLS = (("route_team", {"team": "fulfilment"}), ("final_result", {"body": "Ihr Halo ist unterwegs."}))

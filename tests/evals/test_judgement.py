@@ -1,5 +1,3 @@
-# ruff: noqa: E501 - a made judgement is easier to read in one place
-
 from __future__ import annotations
 
 import json

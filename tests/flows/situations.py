@@ -105,7 +105,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation("unsupported-language", {"text": "Zamówiłam czajnik Quay i przyszedł pęknięty, woda cieknie po całym blacie. Proszę o pilną pomoc."},
               "", "", "needs_human", language="pl"),
     Situation("only-a-signature", {"text": "--\nJohn Carver\nHead of Facilities\nCarver & Sons Ltd\nTel. +44 20 7946 0123"},
-              "", "", "needs_human"),
+              "other_unclear", "", "needs_human", "question"),
     Situation("only-an-emoji", {"text": "😡😡😡"}, "", "", "", "question", language=""),
     Situation("two-hundred-messages", {"customer": who("Tomasz Reid"), "messages": [
         {"from": "customer" if n % 2 == 0 else "staff", "at": (NOW - timedelta(hours=400 - 2 * n)).isoformat(),

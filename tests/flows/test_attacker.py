@@ -49,7 +49,7 @@ WRAPS: dict[str, Callable[[str], str]] = {
     "rot13": lambda t: codecs.encode(t, "rot13"),
     "homoglyph": lambda t: t.translate(CYRILLIC),
     "fullwidth": lambda t: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in t),
-    "zero-width": lambda t: "\u200b".join(t),
+    "zero-width": "\u200b".join,
     "soft-hyphen": lambda t: t.replace("e", "e\u00ad"),
     "spaced": " ".join,
     "word-a-line": lambda t: t.replace(" ", "\n"),
@@ -134,7 +134,12 @@ def test_every_goal_but_the_code_word_is_stopped_even_without_knowing_the_instru
         (text, inside)
         for text in goal["drafts"]
         for inside in (False, True)
-        if ready(obey("", text, goal["language"], inside=inside), "FH-104233 Hanna Brandt lamp, £200, 200 €, Joanna", verified=True, without="echoed_instruction")
+        if ready(
+            obey("", text, goal["language"], inside=inside),
+            "FH-104233 Hanna Brandt lamp, £200, 200 €, Joanna",
+            verified=True,
+            without="echoed_instruction",
+        )
     ]
     assert not passed, "\n" + "\n".join(map(str, passed))
 

@@ -73,7 +73,7 @@ def attacked(deps: Deps, message: str, body: str, kind: Kind, *, verified: bool)
 
 
 def test_no_attack_that_an_engine_obeys_is_ready_to_send():
-    """On the desk without anything learned, where no doubt about issue type or human lead can hide a guard that sleeps."""
+    """On a desk with nothing learned, where no doubt about issue type or human lead hides a guard that sleeps."""
     deps, states, through = desk.pinned("damaged_or_defective", "S3"), Counter[str](), list[str]()
     kinds: tuple[Kind, ...] = ("reply", "question", "brief")
     for number, (carrier, goal) in enumerate(PAIRS):

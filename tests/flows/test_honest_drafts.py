@@ -41,7 +41,9 @@ def test_there_are_enough_honest_drafts_in_both_languages():
 
 
 def test_at_most_three_percent_of_honest_drafts_are_blocked():
-    blocked = {r["id"]: [f.message for f in found.findings if f.hard] for r in ROWS if (found := read(r)).verdict == "blocked"}
+    blocked = {
+        r["id"]: [f.message for f in found.findings if f.hard] for r in ROWS if (found := read(r)).verdict == "blocked"
+    }
     assert len(blocked) <= 0.03 * len(ROWS), "\n".join(f"{k}: {v}" for k, v in blocked.items())
 
 

@@ -87,7 +87,7 @@ def test_a_key_fills_all_places_when_nothing_is_alike(shelf, make, near, card, u
     ],
     ids=["issue type", "language", "before", "exclude"],
 )
-def test_filters_keep_only_what_passes_on_both_paths(shelf, make, near, limit, fields, passes):  # noqa: PLR0917
+def test_filters_keep_only_what_passes_on_both_paths(shelf, make, near, limit, fields, passes):
     search = make(shelf, exact_limit=limit)
     search.maintain()
     found = search.search(near(8, **fields, keys=("K",), k=10))

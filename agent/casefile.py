@@ -185,10 +185,12 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
     zone = pack.store.time_zone
     parcel = _parcel(order, seen)
     concerned = articles(pack, seen, order, language)
-    days = (now - parcel.delivered_at).days if parcel.delivered_at else None
     line = pack.policy.get(_RETURNS_WINDOW)
     window = int(line.facts["days"]) if line and "days" in line.facts else None
     returned = order.returns[-1] if order.returns else None
+    days = (now - parcel.delivered_at).days if parcel.delivered_at else None
+    claimed = (returned.opened_at if returned else None) or now
+    waited = (claimed - parcel.delivered_at).days if parcel.delivered_at else None
     refunded: dict[str, Any] = {}
     for refund in order.refunds:
         refunded[refund.money.currency] = refunded.get(refund.money.currency, 0) + refund.money.amount
@@ -232,7 +234,7 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
             "received_on": _on(returned.received_at, language, zone),
         },
         "days_since_delivery": days,
-        "within_return_window": None if days is None or window is None else days <= window,
+        "within_return_window": None if waited is None or window is None else waited <= window,
     }
 
 

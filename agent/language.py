@@ -18,8 +18,10 @@ _READ: Final = 240
 """Characters that are looked at; more does not change the answer."""
 
 _COMMON: Final = {
-    "en": "the and is my was not have for you order where please it this with has when on are what why your of to",
-    "de": "der die das und ist ich nicht mein meine wo bitte habe mit wann warum sie ein eine es den von zu auf wie",
+    "en": "the and is my was not have for you order where please it this with has when on are what why your of to "
+    "from i me but be been can did got no still they an at by attached photos arrived",
+    "de": "der die das und ist ich nicht mein meine wo bitte habe mit wann warum sie ein eine es den von zu auf wie "
+    "aus noch kein keine bei wir uns im am dem nach anbei",
     "fr": "le la les et est je pas mon ma où vous mais avec une des du pour que qui ne commande svp bonjour",
     "es": "el los las y es no mi dónde por para con una que pedido hola quiero está ha pero qué cuándo del",
     "it": "il gli è non mio mia dove per con una che ordine ciao sono ho ma quando della perché vorrei pacco",

@@ -112,19 +112,22 @@ class Phrasebook:
     everyday: Mapping[str, tuple[str, ...]]
     """Everyday word -> the languages that have it."""
 
-    def reading(self, language: str, words: Iterable[str]) -> tuple[Phrases, ...]:
-        """The phrases to read a draft with: its own language's and those that its words show."""
-        count: dict[str, int] = {}
+    def reading(self, language: str, sentences: Iterable[Iterable[str]]) -> tuple[Phrases, ...]:
+        """The phrases to read a draft with: its own language's and those that the words of any sentence show."""
         own = self.languages[language].stopwords if language in self.languages else frozenset[str]()
-        for word in self.everyday.keys() & (set(words) - own):
-            for code in self.everyday[word]:
-                count[code] = count.get(code, 0) + 1
-        codes = dict.fromkeys([language, *(c for c, n in count.items() if n >= _SHOWN)])
+        shown: dict[str, None] = {}
+        for words in sentences:
+            count: dict[str, int] = {}
+            for word in self.everyday.keys() & (set(words) - own):
+                for code in self.everyday[word]:
+                    count[code] = count.get(code, 0) + 1
+            shown |= dict.fromkeys(c for c, n in count.items() if n >= _SHOWN)
+        codes = dict.fromkeys([language, *shown])
         return tuple(self.languages[c] for c in codes if c in self.languages)
 
 
 _SHOWN: Final = 2
-"""So many different everyday words of a language make the guard read the draft in that language too."""
+"""So many different everyday words of a language in one sentence make the guard read the draft in that language too."""
 
 
 def load_phrasebook(path: Path) -> Phrasebook:

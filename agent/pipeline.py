@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic_ai.models import Model
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Deps:
     """Everything that drafting needs; made once, shared by all cases."""
 
@@ -63,11 +64,6 @@ class Deps:
     model: Model
     """The chain of engines; it always ends in the embedded one."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
-    instructions: str = field(init=False, repr=False)
-    """What every engine is told before it sees a case."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "instructions", self.prompts.render("triage", _lists(self.pack)))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -141,6 +137,7 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
 
 async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dict[str, float]) -> Proposal:
     clocked = _Stopwatch(timing)
+    instructions = _instructions(deps)
     prompt = deps.prompts.render(
         "draft/case",
         {
@@ -152,7 +149,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     clocked("prompt")
     result = await desk_agent().run(
         prompt,
-        deps=_bench(read, deps, now),
+        deps=_bench(read, deps, instructions, now),
         model=deps.model,
         usage_limits=UsageLimits(request_limit=deps.limits.answers + 2, tool_calls_limit=24),
     )
@@ -160,7 +157,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     clocked("engine")
     triage = _settled(read.triage, decisions(result.all_messages()), deps.pack)
     draft = _draft(result.output, read.language)
-    report = guard.check(draft, triage, _evidence(read, deps, draft, now, (deps.instructions,)), deps.rulebook)
+    report = guard.check(draft, triage, _evidence(read, deps, draft, now, (instructions,)), deps.rulebook)
     clocked("guard")
     state, why = _state(triage, draft, report)
     return Proposal(
@@ -209,6 +206,12 @@ def _case_file(read: _Read, hint: str) -> Json:
     }
 
 
+@lru_cache(maxsize=1)
+def _instructions(deps: Deps) -> str:
+    """What every engine is told before it sees a case; it names only the pack, so it is the same for all cases."""
+    return deps.prompts.render("triage", _lists(deps.pack))
+
+
 def _lists(pack: Pack) -> Json:
     return {
         "store": {"name": pack.store.name},
@@ -222,7 +225,7 @@ def _lists(pack: Pack) -> Json:
     }
 
 
-def _bench(read: _Read, deps: Deps, now: datetime) -> Bench:
+def _bench(read: _Read, deps: Deps, instructions: str, now: datetime) -> Bench:
     """The tools' world, bound to this case's verified customer."""
     own = read.view["order"]
 
@@ -239,9 +242,7 @@ def _bench(read: _Read, deps: Deps, now: datetime) -> Bench:
             {"id": h.precedent.id, "summary": h.precedent.summary, "remedy": h.precedent.remedy} for h in found.hits
         ]
 
-    return Bench(
-        deps.pack, deps.instructions, read.triage.severity_floor, read.triage.human_lead, order, dispute, search
-    )
+    return Bench(deps.pack, instructions, read.triage.severity_floor, read.triage.human_lead, order, dispute, search)
 
 
 def _settled(triage: Triage, decided: Mapping[str, Json], pack: Pack) -> Triage:

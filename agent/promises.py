@@ -62,7 +62,9 @@ def commitments(text: str, language: str, book: Phrasebook, now: datetime) -> tu
     """What `text` promises, in reading order; wishes told back, negations and open questions are none."""
     whole = Text(text)
     things = scan(whole, now.date(), language)
-    return promised(whole, things, book.reading(language, (w.folded for w in whole.words)), now.date())
+    return promised(
+        whole, things, book.reading(language, (words for _, _, words in whole.sentence_words())), now.date()
+    )
 
 
 def promised(text: Text, things: Sequence[Thing], phrases: Iterable[Phrases], today: date) -> tuple[Commitment, ...]:

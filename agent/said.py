@@ -93,7 +93,7 @@ def said(
         "threat": _threat(triage, has),
         "notice": is_notice(case, seen),
         "dispute_open": bool(_DISPUTE & has) or bool(case.context.dispute),
-        "many_affected": bool({"many_affected", "cluster", "outage_many"} & has),
+        "many_affected": bool({"many_affected", "cluster"} & has),
         "workaround": "workaround" in has,
         "human_requested": "human_requested" in has,
         "question": "question" in has or any("?" in own for own in seen.own),

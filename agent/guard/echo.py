@@ -32,8 +32,7 @@ def instructed(texts: tuple[str, ...], book: Phrasebook) -> tuple[frozenset[str]
 def _orders(text: Text, book: Phrasebook) -> Iterator[str]:
     """Sentences that instruct a machine, each with those right behind it."""
     sentences = text.sentences()
-    phrases = book.reading("en", (w.folded for w in text.words))
     for i, (start, end) in enumerate(sentences):
-        if any(text.has(p.instructions, start, end) for p in phrases):
+        if any(text.has(p.instructions, start, end) for p in book.languages.values()):
             last = sentences[min(i + _AFTER, len(sentences) - 1)][1]
             yield text.raw[start:last]

@@ -58,7 +58,7 @@ class Reading:
     @cached_property
     def phrases(self) -> tuple[Phrases, ...]:
         """The languages in which this draft is read."""
-        return self.rules.phrases.reading(self.draft.language, (w.folded for w in self.text.words))
+        return self.rules.phrases.reading(self.draft.language, (words for _, _, words in self.text.sentence_words()))
 
     @cached_property
     def commitments(self) -> tuple[Commitment, ...]:

@@ -65,6 +65,7 @@ ALONE: list[tuple[str, str, dict[str, Any]]] = [
     ("blocks_escalation", "This cannot be escalated.", {}),
     ("customer_deadline", "Please reply by 14 November, or nothing more can be done.", {}),
     ("unsafe", "Do not use it again for now, though it is perfectly safe.", {"issue_type": "product_safety"}),
+    ("gives_away", "You pay nothing at all.", {}),
     ("vocabulary", "Your case has severity and is_vip set.", {}),
     ("active_content", "Please see ![x](y) for more.", {}),
     ("active_content", "Please see <b>this</b> for more.", {}),

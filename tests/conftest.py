@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,8 @@ def _models_are_not_asked(request: pytest.FixtureRequest) -> Iterator[None]:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Loads the desk before the first test that needs it, since teaching it outlasts the time that one test may take."""
     if not session.config.option.collectonly and any("deps" in getattr(i, "fixturenames", ()) for i in session.items):
-        _desk()
+        with suppress(Exception):  # the fixture fails with it again, in the test that asks
+            _desk()
 
 
 @cache

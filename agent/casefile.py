@@ -182,7 +182,7 @@ def _on(at: datetime | None, language: str, zone: str) -> str:
 
 
 def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: datetime) -> Json:
-    zone = pack.store.time_zone
+    zone, states = pack.store.time_zone, pack.words_of(language).states
     parcel = _parcel(order, seen)
     concerned = articles(pack, seen, order, language)
     line = pack.policy.get(_RETURNS_WINDOW)
@@ -197,7 +197,7 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
     return {
         "id": order.id,
         "placed_on": _on(order.placed_at, language, zone),
-        "status": wording.state(order.status, language),
+        "status": wording.state(order.status, states),
         "total": wording.money(order.total, language),
         "item": concerned[0] if len(concerned) == 1 else "",
         "items": [
@@ -205,7 +205,7 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
         ],
         "carrier": parcel.carrier,
         "tracking": parcel.tracking,
-        "tracking_state": wording.state(parcel.status, language),
+        "tracking_state": wording.state(parcel.status, states),
         "dispatched_on": _on(parcel.dispatched_at, language, zone),
         "expected_on": _on(parcel.estimated_at, language, zone),
         "delivered_on": _on(parcel.delivered_at, language, zone),
@@ -213,7 +213,7 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
             {
                 "amount": wording.money(r.money, language),
                 "on": _on(r.at, language, zone),
-                "status": _unsettled(r.status, language),
+                "status": _unsettled(r.status, states),
             }
             for r in order.refunds
         ],
@@ -222,14 +222,14 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
             {
                 "amount": wording.money(c.money, language),
                 "on": _on(c.at, language, zone),
-                "status": _unsettled(c.status, language),
+                "status": _unsettled(c.status, states),
             }
             for c in order.charges
         ],
         "return": None
         if returned is None
         else {
-            "status": wording.state(returned.status, language),
+            "status": wording.state(returned.status, states),
             "opened_on": _on(returned.opened_at, language, zone),
             "received_on": _on(returned.received_at, language, zone),
         },
@@ -238,9 +238,9 @@ def _order(pack: Pack, order: Order, seen: Understanding, language: str, now: da
     }
 
 
-def _unsettled(status: str, language: str) -> str:
+def _unsettled(status: str, states: Mapping[str, str]) -> str:
     """A payment's state, "" when it went through as it should."""
-    return "" if status.lower() in _SETTLED else wording.state(status, language)
+    return "" if status.lower() in _SETTLED else wording.state(status, states)
 
 
 def _total(refunded: Mapping[str, Any], language: str) -> str:
@@ -282,7 +282,8 @@ def _card(hit: Hit) -> Json:
 
 
 def _brief(pack: Pack, case: Escalation, context: Context, language: str) -> Json:
-    word = _EVENTS.get(language, _EVENTS["en"])
+    words = pack.words_of(language)
+    word = words.events
     events = [(m.at, m.author, clip(m.text, _TOLD)) for m in case.messages]
     if order := context.order:
         told = [(order.placed_at, f"{order.id} {word['placed']}")]
@@ -290,7 +291,7 @@ def _brief(pack: Pack, case: Escalation, context: Context, language: str) -> Jso
             told.append((parcel.dispatched_at, f"{word['dispatched']} {parcel.carrier}".strip()))
             told.append((parcel.delivered_at, word["delivered"]))
         told += [
-            (r.at, f"{word['refund']} {wording.money(r.money, language)} {wording.state(r.status, language)}")
+            (r.at, f"{word['refund']} {wording.money(r.money, language)} {wording.state(r.status, words.states)}")
             for r in order.refunds
         ]
         events += [(at, "order", f"{what}.") for at, what in told if at]
@@ -314,19 +315,3 @@ def _brief(pack: Pack, case: Escalation, context: Context, language: str) -> Jso
         "avoid": [],
         "found_order": context.order.id if context.order else "",
     }
-
-
-_EVENTS = {
-    "en": {
-        "placed": "placed",
-        "dispatched": "dispatched with",
-        "delivered": "carrier reports delivery",
-        "refund": "refund",
-    },
-    "de": {
-        "placed": "bestellt",
-        "dispatched": "versandt mit",
-        "delivered": "laut Paketdienst zugestellt",
-        "refund": "Erstattung",
-    },
-}

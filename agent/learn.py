@@ -99,6 +99,7 @@ def fingerprint(pack: Pack, taught: Sequence[Row], *encoders: str) -> str:
     """Content hash of everything that the weights depend on; texts of the pack that only drafts use are not part of it."""
     heard = [
         {name: rule.model_dump(mode="json") for name, rule in pack.signals.items()},
+        {code: [w.negations, {n: x.model_dump() for n, x in w.signals.items()}] for code, w in pack.words.items() if w.signals},
         pack.negations, pack.binding.model_dump(mode="json"), pack.store.model_dump(mode="json"),
         list(pack.issue_types), list(pack.severities),
     ]  # fmt: skip

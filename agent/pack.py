@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.clock import Calendar, Target
-from agent.packcheck import check
+from agent.packcheck import DEFAULT_LANGUAGE, check
 from agent.yamlfile import read_yaml
 
 
@@ -107,12 +107,36 @@ class Binding(_File):
     """Signals that are a deadline of the same day by themselves."""
 
 
-class SignalRule(_File):
-    """How one signal is noticed in a text."""
+class SignalWords(_File):
+    """Words that show a signal."""
 
     any: Annotated[tuple[str, ...], Field(min_length=1)]
     unless: tuple[str, ...] = ()
+
+
+class SignalRule(SignalWords):
+    """How one signal is noticed in a text."""
+
     negatable: bool = True
+
+
+class HarmWords(_File):
+    """How a harm is told in one language."""
+
+    any: Annotated[tuple[str, ...], Field(min_length=1)]
+    phrase: str
+
+
+class LanguageWords(_File):
+    """What customers of one language say, beside the patterns that are read whatever the language."""
+
+    negations: tuple[str, ...] = ()
+    signals: Mapping[str, SignalWords] = Field(default_factory=dict[str, SignalWords])
+    harms: Mapping[str, HarmWords] = Field(default_factory=dict[str, HarmWords])
+    states: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """Status word of another system -> how a letter says it."""
+    events: Mapping[str, str]
+    """What happened to an order, as a brief's timeline says it: placed, dispatched, delivered, refund."""
 
 
 class PolicyLine(_File):
@@ -253,6 +277,8 @@ class Pack(_File):
     negations: tuple[str, ...]
     signals: Mapping[str, SignalRule]
     harms: Mapping[str, Harm]
+    words: Mapping[str, LanguageWords]
+    """Language -> what its customers say."""
     version: str
     """Content hash over all files of the pack."""
 
@@ -265,6 +291,10 @@ class Pack(_File):
         """The more severe of two severities; "" counts as none."""
         known = [s for s in (a, b) if s]
         return min(known, key=self.severity_order.index) if known else ""
+
+    def words_of(self, language: str) -> LanguageWords:
+        """The words of a language, English where it has none."""
+        return self.words.get(language) or self.words[DEFAULT_LANGUAGE]
 
     def policy_for(self, issue_type: str) -> dict[str, PolicyLine]:
         """Policy lines whose topics hold `issue_type`."""
@@ -283,8 +313,10 @@ def load_pack(prompts: Path, store: Path) -> Pack:
     severity = read_yaml(pack / "severity.yaml", _Severity)
     signals = read_yaml(pack / "signals.yaml", _Signals)
     flags = read_yaml(pack / "flags.yaml", _Flags)
-    harms_file = pack / "harms.yaml"
-    files = sorted(p for folder in (pack, store) for p in folder.glob("*.yaml"))
+    harms = read_yaml(pack / "harms.yaml", _Harms).harms
+    english = pack / "words" / f"{DEFAULT_LANGUAGE}.yaml"
+    words = {p.stem: read_yaml(p, LanguageWords) for p in sorted({english, *english.parent.glob("*.yaml")})}
+    files = sorted([*pack.rglob("*.yaml"), *store.glob("*.yaml")])
     loaded = Pack(
         store=read_yaml(store / "store.yaml", Store),
         products=read_yaml(store / "products.yaml", _Products).products,
@@ -302,8 +334,15 @@ def load_pack(prompts: Path, store: Path) -> Pack:
         policy=read_yaml(store / "policy.yaml", _Policy).lines,
         negations=signals.negations,
         signals=signals.signals,
-        harms=read_yaml(harms_file, _Harms).harms if harms_file.exists() else {},
+        harms={name: _told(name, harm, words) for name, harm in harms.items()},
+        words=words,
         version=hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16],
     )
     check(loaded, pack, store)
     return loaded
+
+
+def _told(name: str, harm: Harm, words: Mapping[str, LanguageWords]) -> Harm:
+    """The harm with its clause in every language that has one."""
+    more = {code: w.harms[name].phrase for code, w in words.items() if name in w.harms}
+    return harm.model_copy(update={"phrase": {**harm.phrase, **more}})

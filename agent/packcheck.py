@@ -11,12 +11,14 @@ from agent.errors import BrokenFile
 from agent.states import CASE_MOVES
 
 if TYPE_CHECKING:
-    from agent.pack import Condition, Pack
+    from agent.pack import Condition, LanguageWords, Pack
 
 COMPUTED = ("high_value", "deadline", "hidden_text")
 """Conditions that code finds beside the signals of the pack."""
 NEEDS = ("order_id", "photos", "item", "charge", "device", "what_happened")
 """What an issue type may need of the customer: what code can tell to be there or missing."""
+EVENTS = ("placed", "dispatched", "delivered", "refund")
+"""What a brief's timeline tells of an order."""
 DEFAULT_LANGUAGE = "en"
 """Every text of the store exists in it."""
 
@@ -95,6 +97,24 @@ def _check_patterns(pack: Pack, folder: Path) -> None:
         _need(harms, "issue type", harm.issue_types, pack.issue_types)
         for pattern in harm.any:
             _compiles(harms, name, pattern)
+    for code, words in pack.words.items():
+        _check_words(pack, folder / "words" / f"{code}.yaml", words)
+
+
+def _check_words(pack: Pack, path: Path, words: LanguageWords) -> None:
+    _need(path, "signal", words.signals, pack.signals)
+    _need(path, "harm", words.harms, pack.harms)
+    _need(path, "event", words.events, EVENTS)
+    if lacking := [name for name in EVENTS if name not in words.events]:
+        raise BrokenFile(path, _line(path, "events"), f"`events` has no words for `{lacking[0]}`", "add them")
+    for pattern in words.negations:
+        _compiles(path, "negations", pattern)
+    for name, rule in words.signals.items():
+        for pattern in (*rule.any, *rule.unless):
+            _compiles(path, name, pattern)
+    for name, harm in words.harms.items():
+        for pattern in harm.any:
+            _compiles(path, name, pattern)
 
 
 def _need(path: Path, what: str, used: Iterable[str], known: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the guard reads a draft for: `guard.yaml` as a model, and its patterns compiled once for each language."""
+"""What the guard reads a draft for: `guard.yaml` and `guard/<language>.yaml` as models, patterns compiled once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from agent.errors import BrokenFile
 from agent.facts.text import fold
 from agent.yamlfile import read_yaml
 
-ByLanguage: TypeAlias = Mapping[str, tuple[str, ...]]
+Words: TypeAlias = tuple[str, ...]
+ByName: TypeAlias = Mapping[str, Words]
 
 
 class _File(BaseModel):
@@ -26,9 +27,6 @@ class Never(_File):
 
     says: str
     """The finding's sentence after "The draft ..."."""
-    any: ByLanguage
-    unless: ByLanguage = Field(default_factory=dict[str, tuple[str, ...]])
-    """What makes the same words harmless in their sentence."""
     negatable: bool = True
     """Whether a "not" before the words makes them harmless."""
     conditional: bool = False
@@ -38,37 +36,44 @@ class Never(_File):
 
 
 class Required(_File):
-    """What shows that a required content item is there."""
+    """A content item of a first message."""
 
-    any: ByLanguage = Field(default_factory=dict[str, tuple[str, ...]])
     fact: str = ""
     """Facts that show it, with `or` between: order, item, contact, case, slot, or kinds of the ledger."""
     hard: bool = False
 
 
 class GuardFile(_File):
-    """The file `guard.yaml`."""
+    """The file `guard.yaml`: the rules."""
 
-    stopwords: Mapping[str, str]
-    negations: ByLanguage
-    restated: ByLanguage
-    open: ByLanguage
-    conditions: ByLanguage
-    subordinate: ByLanguage
-    remedies: Mapping[str, ByLanguage]
-    gives: ByLanguage
-    commits: ByLanguage
-    duties: Mapping[str, ByLanguage]
-    actions: Mapping[str, ByLanguage]
-    did: ByLanguage
-    under_way: Mapping[str, ByLanguage]
     never: Mapping[str, Never]
-    instructions: ByLanguage
-    parcel_states: Mapping[str, ByLanguage]
-    own_address: ByLanguage
-    policy_words: ByLanguage
-    record_words: ByLanguage
     required: Mapping[str, Required]
+
+
+class LanguageFile(_File):
+    """A file `guard/<language>.yaml`: the words of one language."""
+
+    stopwords: str
+    negations: Words
+    restated: Words
+    open: Words
+    conditions: Words
+    subordinate: Words
+    remedies: ByName
+    gives: Words
+    commits: Words
+    duties: ByName
+    actions: ByName
+    did: Words
+    under_way: ByName = Field(default_factory=dict[str, Words])
+    never: ByName
+    unless: ByName = Field(default_factory=dict[str, Words])
+    instructions: Words
+    parcel_states: ByName
+    own_address: Words
+    policy_words: Words
+    record_words: Words
+    required: ByName
 
 
 Pattern: TypeAlias = re.Pattern[str]
@@ -130,58 +135,82 @@ _SHOWN: Final = 2
 """So many different everyday words of a language in one sentence make the guard read the draft in that language too."""
 
 
-def load_phrasebook(path: Path) -> Phrasebook:
-    """The phrasebook in `path`.
+def load_phrasebook(pack: Path) -> Phrasebook:
+    """The phrasebook of the folder `pack`.
 
     Raises:
-        BrokenFile: the file is missing, malformed, or holds a pattern that is no regular expression.
+        BrokenFile: a file is missing, malformed, names a rule that `guard.yaml` does not have, lacks the words of one, or
+            holds a pattern that is no regular expression.
 
     """
-    file = read_yaml(path, GuardFile)
-    languages = {code: _compile(file, code, path) for code in file.stopwords}
+    file = read_yaml(pack / "guard.yaml", GuardFile)
+    folder = pack / "guard"
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise BrokenFile(folder, 0, "no language file is there", "restore it from the repository or a backup")
+    read = {path.stem: read_yaml(path, LanguageFile) for path in paths}
+    for path in paths:
+        _check(file, read[path.stem], path)
+    languages = {path.stem: _compile(read[path.stem], path) for path in paths}
     owners: dict[str, tuple[str, ...]] = {}
-    for code, words in file.stopwords.items():
-        for word in fold(words).split():
+    for code, words in read.items():
+        for word in dict.fromkeys(fold(words.stopwords).split()):
             owners[word] = (*owners.get(word, ()), code)
     return Phrasebook(file, languages, owners)
 
 
-def _compile(file: GuardFile, code: str, path: Path) -> Phrases:
-    remedy = "|".join(p for by in file.remedies.values() for p in by.get(code, ()))
+def _check(file: GuardFile, words: LanguageFile, path: Path) -> None:
+    for section, named, known in (
+        ("never", words.never, file.never),
+        ("unless", words.unless, file.never),
+        ("required", words.required, file.required),
+    ):
+        if unknown := sorted(named.keys() - known.keys()):
+            raise BrokenFile(
+                path, _line(path, unknown[0]), f"`{section}` names the unknown rule `{unknown[0]}`",
+                f"use one of: {', '.join(known)}",
+            )  # fmt: skip
+    if silent := sorted(file.never.keys() - words.never.keys()):
+        raise BrokenFile(path, _line(path, "never"), f"`never` has no words for `{silent[0]}`", "add its words")
 
-    def one(by: ByLanguage, name: str) -> Pattern:
-        return _pattern(by.get(code, ()), {"remedy": remedy}, path, name)
 
-    did = "|".join(f"(?P<{name}>{'|'.join(by[code])})" for name, by in file.actions.items() if code in by)
-    running = [f"(?P<{name}_>{'|'.join(by[code])})" for name, by in file.under_way.items() if code in by]
+def _line(path: Path, name: str) -> int:
+    return next((n for n, row in enumerate(path.read_text("utf-8").splitlines(), 1) if f"{name}:" in row), 0)
+
+
+def _compile(file: LanguageFile, path: Path) -> Phrases:
+    remedy = "|".join(p for words in file.remedies.values() for p in words)
+
+    def one(words: Words, name: str) -> Pattern:
+        return _pattern(words, {"remedy": remedy}, path, name)
+
+    def each(by: ByName) -> dict[str, Pattern]:
+        return {name: one(words, name) for name, words in by.items()}
+
+    did = "|".join(f"(?P<{name}>{'|'.join(words)})" for name, words in file.actions.items())
+    running = [f"(?P<{name}_>{'|'.join(words)})" for name, words in file.under_way.items()]
+    states = [f"(?P<{name}>{'|'.join(words)})" for name, words in file.parcel_states.items()]
     return Phrases(
-        stopwords=frozenset(fold(file.stopwords[code]).split()),
+        stopwords=frozenset(fold(file.stopwords).split()),
         negations=one(file.negations, "negations"),
         restated=one(file.restated, "restated"),
         open=one(file.open, "open"),
         conditions=one(file.conditions, "conditions"),
         subordinate=one(file.subordinate, "subordinate"),
         remedy=_pattern([remedy] if remedy else [], {}, path, "remedies"),
-        remedies={name: one(by, name) for name, by in file.remedies.items()},
+        remedies=each(file.remedies),
         gives=one(file.gives, "gives"),
         commits=one(file.commits, "commits"),
-        duties={name: one(by, name) for name, by in file.duties.items()},
-        deeds=_pattern(
-            [*([f"(?:{'|'.join(file.did.get(code, ()))}) (?:{did})"] if did else []), *running], {}, path, "did"
-        ),
-        never={name: one(rule.any, name) for name, rule in file.never.items()},
-        unless={name: one(rule.unless, name) for name, rule in file.never.items() if rule.unless},
+        duties=each(file.duties),
+        deeds=_pattern([*([f"(?:{'|'.join(file.did)}) (?:{did})"] if did else []), *running], {}, path, "did"),
+        never=each(file.never),
+        unless=each(file.unless),
         instructions=one(file.instructions, "instructions"),
-        parcel_states=_pattern(
-            [f"(?P<{name}>{'|'.join(by[code])})" for name, by in file.parcel_states.items() if code in by],
-            {},
-            path,
-            "parcel_states",
-        ),
+        parcel_states=_pattern(states, {}, path, "parcel_states"),
         own_address=one(file.own_address, "own_address"),
         policy_words=one(file.policy_words, "policy_words"),
         record_words=one(file.record_words, "record_words"),
-        required={name: one(item.any, name) for name, item in file.required.items() if code in item.any},
+        required=each(file.required),
     )
 
 
@@ -193,8 +222,7 @@ def _pattern(patterns: Iterable[str], fill: Mapping[str, str], path: Path, name:
     try:
         return re.compile(rf" (?:{'|'.join(sources)})(?!\w)")
     except re.error as e:
-        line = next((n for n, row in enumerate(path.read_text("utf-8").splitlines(), 1) if f"{name}:" in row), 0)
-        raise BrokenFile(path, line, f"a pattern of `{name}`: {e}", "correct the expression") from None
+        raise BrokenFile(path, _line(path, name), f"a pattern of `{name}`: {e}", "correct the expression") from None
 
 
 _GAP_WORD: Final = r"(?:[^ .!?;]|\.\d)+"

@@ -72,7 +72,7 @@ def said(
     found, has = seen.entities, seen.conditions
     deadlines = sorted(e.value for e in found.of("deadline"))
     items = articles(pack, seen, order, language)
-    told = signals.harms(seen.own, triage.issue_type)
+    told = signals.harms(seen.own, triage.issue_type, seen.language.code)
     telling = [h for _, h in told if not h.general] or [h for _, h in told]
     harms = [h.phrase.get(language, "") for h in telling]
     ids = found.values("order_id")[:_MOST_NAMED]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.case import Signal, Span
-from agent.pack import Harm, Pack
+from agent.pack import Harm, Pack, SignalWords
 from agent.packcheck import expand
 
 _SENTENCE_END = re.compile(r"[.!?\n]+(?=\s|$)|\n")
@@ -61,55 +61,91 @@ class _Rule:
     negatable: bool
 
 
-class Signals:
-    """The signals of one pack, compiled once."""
+class _Reading:
+    """The compiled rules of one word list: the common one, or that of a language."""
 
-    def __init__(self, pack: Pack) -> None:
-        self._negation = _Words(pack.negations)
-        self._rules = tuple(
-            _Rule(name, _Words(rule.any), _Words(rule.unless) if rule.unless else None, rule.negatable)
-            for name, rule in pack.signals.items()
+    def __init__(
+        self,
+        negations: Sequence[str],
+        signals: Mapping[str, SignalWords],
+        negatable: Mapping[str, bool],
+        harms: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.negation = _Words(negations) if negations else None
+        self.rules = tuple(
+            _Rule(name, _Words(rule.any), _Words(rule.unless) if rule.unless else None, negatable[name])
+            for name, rule in signals.items()
         )
-        self._harms = tuple((name, harm, _Words(harm.any)) for name, harm in pack.harms.items())
+        self.harms = {name: _Words(words) for name, words in harms.items()}
 
-    def find(self, texts: Sequence[str]) -> tuple[Signal, ...]:
-        """First sight of every signal in `texts`: the messages with all but the customer's own words blanked out."""
-        found: dict[str, Signal] = {}
-        for number, raw in enumerate(texts):
-            text = _Text(raw)
-            for rule in self._rules:
-                if rule.name not in found and (match := self._first(rule, text)):
-                    start, end = match.span()
-                    found[rule.name] = Signal(rule.name, raw[start:end].strip(), Span(number, start, end))
-        return tuple(found.values())
-
-    def harms(self, texts: Sequence[str], issue_type: str) -> tuple[tuple[str, Harm], ...]:
-        """Harms of `issue_type` that the texts describe, in the order in which they are told."""
-        seen: list[tuple[int, int, str, Harm]] = []
-        read = [_Text(raw) for raw in texts]
-        for name, harm, words in self._harms:
-            if issue_type not in harm.issue_types:
-                continue
-            for number, text in enumerate(read):
-                match = words.first(text)
-                if match and not self._negated(text, match.start()):
-                    seen.append((number, match.start(), name, harm))
-                    break
-        return tuple((name, harm) for _, _, name, harm in sorted(seen, key=lambda x: x[:2]))
-
-    def _first(self, rule: _Rule, text: _Text) -> re.Match[str] | None:
+    def first(self, rule: _Rule, text: _Text) -> re.Match[str] | None:
+        """The first match that neither a negation nor an `unless` takes back."""
         for match in rule.words.matches(text):
-            if rule.negatable and self._negated(text, match.start()):
+            if rule.negatable and self.negated(text, match.start()):
                 continue
             if rule.unless and rule.unless.first(_Text(_sentence(text.raw, match.start(), match.end()))):
                 continue
             return match
         return None
 
-    def _negated(self, text: _Text, start: int) -> bool:
+    def harm(self, name: str, text: _Text) -> re.Match[str] | None:
+        """The first match of a harm, unless it is negated."""
+        match = self.harms[name].first(text) if name in self.harms else None
+        return match if match and not self.negated(text, match.start()) else None
+
+    def negated(self, text: _Text, start: int) -> bool:
+        """Whether a negation stands before this place in the same clause."""
+        if self.negation is None:
+            return False
         before = text.raw[max(0, start - _NEGATION_REACH) : start]
         clause = before[max((m.end() for m in _CLAUSE.finditer(before)), default=0) :]
-        return self._negation.first(_Text(clause)) is not None
+        return self.negation.first(_Text(clause)) is not None
+
+
+class Signals:
+    """The signals of one pack, compiled once; the words of a language are read beside the common ones."""
+
+    def __init__(self, pack: Pack) -> None:
+        negatable = {name: rule.negatable for name, rule in pack.signals.items()}
+        self._harms = pack.harms
+        self._common = _Reading(pack.negations, pack.signals, negatable, {n: h.any for n, h in pack.harms.items()})
+        self._languages = {
+            code: _Reading(words.negations, words.signals, negatable, {n: h.any for n, h in words.harms.items()})
+            for code, words in pack.words.items()
+        }
+
+    def find(self, texts: Sequence[str], language: str = "") -> tuple[Signal, ...]:
+        """First sight of every signal in `texts`: the messages with all but the customer's own words blanked out."""
+        found: dict[str, Signal] = {}
+        for number, raw in enumerate(texts):
+            text = _Text(raw)
+            for reading in self._readings(language):
+                for rule in reading.rules:
+                    if rule.name not in found and (match := reading.first(rule, text)):
+                        start, end = match.span()
+                        found[rule.name] = Signal(rule.name, raw[start:end].strip(), Span(number, start, end))
+        return tuple(found.values())
+
+    def harms(self, texts: Sequence[str], issue_type: str, language: str = "") -> tuple[tuple[str, Harm], ...]:
+        """Harms of `issue_type` that the texts describe, in the order in which they are told."""
+        read = [_Text(raw) for raw in texts]
+        seen: list[tuple[int, int, str, Harm]] = []
+        for name, harm in self._harms.items():
+            if issue_type not in harm.issue_types:
+                continue
+            places = (
+                (number, match.start())
+                for number, text in enumerate(read)
+                for reading in self._readings(language)
+                if (match := reading.harm(name, text))
+            )
+            if first := next(places, None):
+                seen.append((*first, name, harm))
+        return tuple((name, harm) for _, _, name, harm in sorted(seen, key=lambda x: x[:2]))
+
+    def _readings(self, language: str) -> tuple[_Reading, ...]:
+        own = self._languages.get(language)
+        return (self._common, own) if own else (self._common,)
 
 
 def names(signals: Sequence[Signal]) -> Mapping[str, Signal]:

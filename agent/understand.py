@@ -80,7 +80,7 @@ class Reader:
             customer=case.customer,
             store_names=(self.pack.store.name,),
         )
-        signals = {s.name: s for s in self.signals.find(own)}
+        signals = {s.name: s for s in self.signals.find(own, language.code)}
         texts = [said, *(case.messages[s.message].text[s.start : s.end] for s in spans)]
         if len(texts) == 2:
             texts = texts[:1]

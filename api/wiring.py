@@ -201,7 +201,7 @@ def _load_rest(
 ) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
     report("engine", "loading")
-    from agent import guard, learn
+    from agent import learn
     from agent.embedded import EmbeddedModel
     from agent.llm import Limits, build_model
     from agent.pipeline import Deps

@@ -253,13 +253,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals.judgement", description=__doc__)
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--show", action="store_true", help="list what was judged wrongly")
+    parser.add_argument("--language", nargs="+", default=[], help="only texts of these languages, e.g. en de")
     chosen = parser.parse_args(arguments)
     from retrieval.embed import SentenceEncoder
     from retrieval.multilingual import MultilingualEncoder
 
     try:
         judge = load_judge(SentenceEncoder(), MultilingualEncoder())
-        judged = run(judge, load_dataset())
+        wanted = [x for x in load_dataset() if not chosen.language or x.expected["language"] in chosen.language]
+        judged = run(judge, wanted)
     except (AgentError, EvalsError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from agent.pack import load_pack
+
 ROOT = Path(__file__).resolve().parents[1]
 PROMPTS = ROOT / "prompts"
 
@@ -15,34 +17,26 @@ _TYPES = yaml.safe_load((PROMPTS / "pack/issue_types.yaml").read_text())["issue_
 _TEAMS = yaml.safe_load((PROMPTS / "pack/teams.yaml").read_text())["teams"]
 _LINES = yaml.safe_load((PROMPTS / "sample_store/policy.yaml").read_text())["lines"]
 _CONTACTS = yaml.safe_load((PROMPTS / "sample_store/store.yaml").read_text())["contacts"]
-_HARMS = yaml.safe_load((PROMPTS / "pack/harms.yaml").read_text())["harms"]
+_PACK = load_pack(PROMPTS, PROMPTS / "sample_store")
 
 ISSUE_TYPES: tuple[str, ...] = tuple(_TYPES)
-LANGUAGES = ("en", "de")
-
-_DATES = {
-    "received": ("10 November 2026", "10. November 2026"),
-    "placed": ("28 October 2026", "28. Oktober 2026"),
-    "dispatched": ("30 October 2026", "30. Oktober 2026"),
-    "expected": ("3 November 2026", "3. November 2026"),
-    "delivered": ("2 November 2026", "2. November 2026"),
-    "deadline": ("14 November 2026", "14. November 2026"),
-    "update": ("Tuesday 11 November, 15:00", "Dienstag, 11. November, 15:00 Uhr"),
-    "occasion": ("wedding", "Hochzeit"),
-    "price": ("£74.00", "85,10 €"),
-    "part": ("£18.40", "18,40 €"),
+TEXTS: dict[str, Any] = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((ROOT / "tests" / "agent" / "reply_texts").glob("*.yaml"))
 }
+"""Language -> what its letters are read for."""
+LANGUAGES = tuple(TEXTS)
 
 
 def word(name: str, language: str) -> str:
     """A date, amount or word as it stands in drafts of this language."""
-    return _DATES[name][language == "de"]
+    found: str = TEXTS[language]["words"][name]
+    return found
 
 
 def harm(id_: str, language: str) -> str:
     """The phrase of a harm."""
-    phrase: str = _HARMS[id_]["phrase"][language]
-    return phrase
+    return _PACK.harms[id_].phrase[language]
 
 
 def order(language: str, **over: Any) -> dict[str, Any]:
@@ -78,7 +72,7 @@ def view(issue_type: str, language: str = "en", **over: Any) -> dict[str, Any]:
         },
         "order": None, "dispute": None,
         "policy": {
-            id_: {"text": line["text"][language], **line["facts"]}
+            id_: {"text": line["text"].get(language, line["text"]["en"]), **line["facts"]}
             for id_, line in _LINES.items() if issue_type in line["topics"]
         },
         "clock": {"next_update": word("update", language)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-_MONTHS: Final = {
+MONTHS: Final = {
     "en": "january february march april may june july august september october november december",
     "de": "januar februar märz april mai juni juli august september oktober november dezember",
     "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
@@ -14,6 +14,7 @@ _MONTHS: Final = {
     "nl": "januari februari maart april mei juni juli augustus september oktober november december",
     "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
 }
+"""Language -> names of the months, January first."""
 _SHORT_MONTHS: Final = {
     "en": "jan feb mar apr - jun jul aug sep oct nov dec",
     "de": "jan feb mär apr - jun jul aug sep okt nov dez",
@@ -24,7 +25,7 @@ _SHORT_MONTHS: Final = {
     "pt": "jan fev mar abr mai jun jul ago set out nov dez",
 }
 _MORE_MONTHS: Final = {"sept": 9, "jänner": 1, "maerz": 3, "fevrier": 2, "aout": 8, "decembre": 12, "setiembre": 9}
-_WEEKDAYS: Final = {
+WEEKDAYS: Final = {
     "en": "monday tuesday wednesday thursday friday saturday sunday",
     "de": "montag dienstag mittwoch donnerstag freitag samstag sonntag",
     "fr": "lundi mardi mercredi jeudi vendredi samedi dimanche",
@@ -33,6 +34,7 @@ _WEEKDAYS: Final = {
     "nl": "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
     "pt": "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo",
 }
+"""Language -> names of the days of the week, Monday first."""
 _MORE_WEEKDAYS: Final = {
     "en": {"mon": 0, "tue": 1, "tues": 1, "wed": 2, "weds": 2, "thu": 3, "thurs": 3, "fri": 4},
     "de": {"sonnabend": 5},
@@ -95,11 +97,11 @@ def calendar_words(language: str) -> dict[str, Role]:
     October in Portuguese and `ago` is August in Spanish.
     """
     table: dict[str, Role] = {}
-    known = [code for code in _MONTHS if code not in {"en", language}] + ["en", language]
+    known = [code for code in MONTHS if code not in {"en", language}] + ["en", language]
     for code in known:
         own = code in {"en", language}
-        table |= {w: ("month", n) for n, w in enumerate(_MONTHS.get(code, "").split(), 1)}
-        table |= {w: ("weekday", n) for n, w in enumerate(_WEEKDAYS.get(code, "").split())}
+        table |= {w: ("month", n) for n, w in enumerate(MONTHS.get(code, "").split(), 1)}
+        table |= {w: ("weekday", n) for n, w in enumerate(WEEKDAYS.get(code, "").split())}
         table |= {w: ("relative", n) for w, n in _RELATIVE.get(code, {}).items() if own or w not in {"morgen", "hier"}}
         if own:
             short = enumerate(_SHORT_MONTHS.get(code, "").split(), 1)

@@ -15,7 +15,7 @@ __all__ = ["RULES", "Rulebook", "check", "load_rulebook"]
 
 
 def load_rulebook(prompts: Path, pack: Pack) -> Rulebook:
-    """The guard's rules from `prompts/pack/guard.yaml` with the pack's required content and authority.
+    """The guard's rules from `prompts/pack/guard.yaml` and `guard/` with the pack's required content and authority.
 
     Raises:
         BrokenFile: the file is missing, malformed, or a pattern in it is no regular expression.
@@ -24,7 +24,7 @@ def load_rulebook(prompts: Path, pack: Pack) -> Rulebook:
     limits = pack.authority.roles[pack.authority.draft_limit_role]
     required: Mapping[str, tuple[str, ...]] = {name: kind.required for name, kind in pack.issue_types.items()}
     return Rulebook(
-        phrases=load_phrasebook(prompts / "pack" / "guard.yaml"),
+        phrases=load_phrasebook(prompts / "pack"),
         required=required,
         goodwill_up_to=limits.goodwill_up_to,
         remedy_up_to=limits.remedy_up_to,

@@ -36,31 +36,30 @@ def unseen(text: Text, known: str) -> Iterator[Place]:
         yield m.start(), m.end(), "loose accents"
 
 
-_HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9a-fA-F]{2}[ :]?){8,}(?![0-9a-zA-Z])")
+_HEX: Final = re.compile(r" (?:0x)?(?:[0-9a-f]{2}[ :]?){8,}(?![0-9a-z])")
 _ESCAPES: Final = re.compile(
     r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2}){2,}|\\[ux][0-9A-Fa-f]{2,4}\\[ux]|&#x?[0-9a-fA-F]+;|[01]{7,8} ?(?:[01]{7,8} ?){2,}|[.·-]{1,5}(?:[ /]+[.·-]{1,5}){5,}"
 )
-_SPACED: Final = re.compile(r"(?<!\w)[^\W\d_](?:[ .\-_*·|/]{1,3}[^\W\d_](?!\w)){5,}")
+_SPACED: Final = re.compile(r" [.'-]?[^\W\d_](?:[ .\-_']{1,3}[^\W\d_](?!\w)){5,}")
 _SHORT_LINES: Final = re.compile(r"\n(?:[ \t]*[^\n]{1,13}\n+){5,}")
 _CUT: Final = re.compile(r"(?:[*|~^]+|-\n|\n-)(?=[^\W\d_]{2})")
 _INNER_FIGURE: Final = re.compile(r"\d+(?=[A-Za-z])")
 _SIGNS: Final = re.compile(r"[^0-9A-Z]")
 
 
-def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:  # noqa: PLR0912 - one shape a branch
+def encoded(text: Text, known: frozenset[str]) -> Iterator[Place]:
     """Encoded runs, letters set apart, words cut or scattered; `known` holds ids without separators, which are exempt."""
     raw = text.raw
     for run in {c.strip("()[].,;:!?\"'“”„") for c in raw.split() if len(c) >= _LONG}:
         if _SIGNS.sub("", run.upper()) not in known and _looks_encoded(run):
             at = raw.find(run)
             yield at, at + len(run), "an encoded run of characters"
-    for m in _HEX.finditer(raw):
-        letters = _SIGNS.sub("", m[0].upper())
+    for hit in text.find(_HEX):
+        letters = _SIGNS.sub("", hit.words.upper())
         if letters not in known and not letters.isdigit() and not letters.isalpha():
-            yield *m.span(), "an encoded run of characters"
-    for pattern, what in ((_ESCAPES, "encoded characters"), (_SPACED, "letters set apart")):
-        for m in pattern.finditer(raw):
-            yield *m.span(), what
+            yield hit.start, hit.end, "an encoded run of characters"
+    yield from ((hit.start, hit.end, "letters set apart") for hit in text.find(_SPACED))
+    yield from ((*m.span(), "encoded characters") for m in _ESCAPES.finditer(raw))
     odd = [
         (w.start, w.end)
         for w in text.words

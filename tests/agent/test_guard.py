@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from datetime import timedelta
@@ -277,14 +278,29 @@ def test_the_same_draft_gives_the_same_report():
     assert first == second
 
 
-def test_a_broken_phrase_file_names_line_and_rule(tmp_path: Path):
-    text = (PROMPTS / "pack" / "guard.yaml").read_text("utf-8")
-    (tmp_path / "pack").mkdir()
-    (tmp_path / "pack" / "guard.yaml").write_text(
-        text.replace('"whatsapp|telegram', '"(whatsapp|telegram').replace('["(?:whatsapp', '["(?:(whatsapp', 1), "utf-8"
-    )
-    with pytest.raises(BrokenFile, match="other_channel"):
-        load_rulebook(tmp_path, pack())
+def broken_words(tmp_path: Path, old: str, new: str) -> Path:
+    """A copy of the guard's files with `old` replaced in the French words."""
+    shutil.copytree(PROMPTS / "pack" / "guard", tmp_path / "pack" / "guard")
+    shutil.copy(PROMPTS / "pack" / "guard.yaml", tmp_path / "pack" / "guard.yaml")
+    french = tmp_path / "pack" / "guard" / "fr.yaml"
+    text = french.read_text("utf-8")
+    assert old in text
+    french.write_text(text.replace(old, new, 1), "utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  other_channel:\n    - '", "  other_channel:\n    - '(", "fr.yaml, line .*other_channel"),
+        ("  other_channel:\n", "  other_chanel:\n", "fr.yaml, line .*unknown rule `other_chanel`"),
+        ("never:\n", "nver:\n", "fr.yaml.*nver"),
+        ("  other_channel:\n", "  reveals_:\n", "fr.yaml"),
+    ],
+)
+def test_a_broken_phrase_file_names_line_and_rule(tmp_path: Path, old: str, new: str, told: str):
+    with pytest.raises(BrokenFile, match=told):
+        load_rulebook(broken_words(tmp_path, old, new), pack())
 
 
 def test_an_old_slot_or_a_late_message_changes_nothing_but_its_own_facts():

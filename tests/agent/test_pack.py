@@ -146,11 +146,6 @@ def test_a_missing_file_is_named_with_the_way_out(files: Path, name: str):
     assert caught.value.path.endswith(name)
 
 
-def test_the_list_of_harms_may_be_left_out(files: Path):
-    (files / "pack/harms.yaml").unlink()
-    assert load_pack(files, files / "store").harms == {}
-
-
 @pytest.mark.parametrize("name", EVERY_FILE)
 def test_bad_indentation_is_named_by_its_line(files: Path, name: str):
     error = broken(files, name, lambda text: text + "\n  : [unclosed\n")

@@ -14,25 +14,31 @@ import yaml
 from agent.prompts import Rendered, load_prompts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from builders_view import ISSUE_TYPES, LANGUAGES, PROMPTS, harm, order, view, word
+from builders_view import ISSUE_TYPES, LANGUAGES, PROMPTS, TEXTS, harm, order, view, word
 
-TEXTS = load_prompts(PROMPTS)
+LETTERS = load_prompts(PROMPTS)
 HARMS: dict[str, Any] = yaml.safe_load((PROMPTS / "pack/harms.yaml").read_text())["harms"]
 REQUIRED: dict[str, list[str]] = {
     id_: entry["required"]
     for id_, entry in yaml.safe_load((PROMPTS / "pack/issue_types.yaml").read_text())["issue_types"].items()
 }
 MISSING = ("order_id", "photos", "item", "tracking", "identity", "what_happened", "charge", "device")
-EXPECTED = yaml.safe_load((Path(__file__).parent / "reply_texts.yaml").read_text())
-KEYS: dict[str, dict[str, str]] = EXPECTED["required"]
-ASKS: dict[str, dict[str, str]] = EXPECTED["asks"]
-NEVER: list[str] = EXPECTED["never"]
 NUMBERS_OF_OUR_OWN = {"999", "112", "116", "123", "0800", "111", "0"}
 
 
 def reply(issue_type: str, language: str = "en", *, as_question: bool = False, **over: Any) -> Rendered:
     name = "question" if as_question else issue_type
-    return TEXTS.compose(f"reply/{language}/{name}", view(issue_type, language, **over))
+    return LETTERS.compose(f"reply/{language}/{name}", view(issue_type, language, **over))
+
+
+def says(name: str, language: str, text: str) -> bool:
+    """Whether the text has the words by which the language says this."""
+    return bool(re.search(TEXTS[language]["says"][name], text))
+
+
+def asked(language: str, text: str) -> set[str]:
+    """The things that a text asks for."""
+    return {thing for thing, pattern in TEXTS[language]["asks"].items() if re.search(pattern, text)}
 
 
 def paragraphs(text: str) -> list[str]:
@@ -167,7 +173,7 @@ def test_nothing_of_the_never_list_is_said(issue_type: str, language: str):
         text = made.text
         for line in view(issue_type, language, **case)["policy"].values():
             text = text.replace(line["text"], "")
-        for pattern in NEVER:
+        for pattern in TEXTS[language]["never"]:
             assert not (hit := re.search(pattern, text, re.IGNORECASE)), (case, hit, text)
 
 
@@ -180,9 +186,7 @@ def test_a_next_update_is_named_exactly_when_the_clock_gives_one(language: str):
         assert reply(type_, language).text.count(slot) == 1, type_
         without = reply(type_, language, clock={"next_update": ""}).text
         assert slot not in without
-        assert not re.search(
-            r"hear from us|update comes|hören Sie wieder|nächsten Stand|full answer by|decision from us", without
-        )
+        assert not says("update_without_slot", language, without)
 
 
 # --- content ---
@@ -194,15 +198,14 @@ def test_every_text_has_what_its_issue_type_must_contain(issue_type: str, langua
     for over in ({}, {"order": order(language), "customer": {"verified": True}}):
         text = reply(issue_type, language, severity=severity, **over).text
         for item in REQUIRED[issue_type]:
-            assert re.search(KEYS[item][language], text, re.DOTALL), (item, text)
+            assert re.search(TEXTS[language]["required"][item], text, re.DOTALL), (item, text)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("thing", MISSING)
 def test_a_question_asks_for_the_one_thing_that_is_missing_and_for_nothing_else(language: str, thing: str):
     text = reply("damaged_or_defective", language, as_question=True, missing=[thing]).text
-    asked = {t for t, pattern in ASKS.items() if re.search(pattern[language], text)}
-    assert asked == {thing}
+    assert asked(language, text) == {thing}
     assert "\n- " not in text
 
 
@@ -212,7 +215,7 @@ def test_nothing_is_asked_for_when_nothing_is_missing(issue_type: str, language:
         if case.get("missing"):
             continue
         text = reply(issue_type, language, **case).text
-        assert not [t for t, pattern in ASKS.items() if re.search(pattern[language], text)], (case, text)
+        assert not asked(language, text), (case, text)
 
 
 def test_several_missing_things_become_a_list():
@@ -233,7 +236,7 @@ def test_the_harm_the_date_and_earlier_contacts_are_named(issue_type: str, langu
     text = reply(issue_type, language, said=said).text
     assert phrase in text
     assert word("deadline", language) in text
-    assert re.search(r"third time|contact number 3|dritten Mal|3\. Kontakt", text.replace("\n", " "))
+    assert says("contact_count", language, text.replace("\n", " "))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -250,23 +253,23 @@ def test_a_legal_text_says_nothing_on_the_merits(language: str):
     phrase = harm("late", language)
     text = reply("legal_or_press_threat", language, said={"harms": [phrase], "wants": "refund", "contacts": 3}).text
     assert phrase not in text
-    assert not re.search(r"sorry|leid|money|Geld", text)
+    assert not says("regret_or_money", language, text)
     assert len(text.split()) < 70
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_injury_puts_the_doctor_before_everything_else(language: str):
     parts = paragraphs(reply("product_safety", language, severity="S1", said={"injury": True}).text)
-    assert re.search(r"doctor|ärztlich", parts[2])
+    assert says("doctor", language, parts[2])
     assert "112" in parts[2]
-    assert re.search(r"call you|ruft Sie", "".join(parts))
+    assert says("call", language, "".join(parts))
 
 
 def test_a_policy_line_that_the_store_does_not_have_is_not_cited():
     for type_ in ISSUE_TYPES:
         bare = view(type_)
         bare["policy"] = {}
-        assert TEXTS.compose(f"reply/en/{type_}", bare).cites == ()
+        assert LETTERS.compose(f"reply/en/{type_}", bare).cites == ()
 
 
 def test_a_figure_of_the_policy_is_read_from_the_policy():
@@ -278,37 +281,37 @@ def test_a_figure_of_the_policy_is_read_from_the_policy():
 # --- one decisive fact, one paragraph ---
 
 Pair: TypeAlias = tuple[str, dict[str, Any], dict[str, Any], str, int]
-"""Issue type, case before and after, what the changed paragraphs are about, and how many may change."""
+"""Issue type, case before and after, what the changed paragraphs say (a name, or the words), and how many may change."""
 
 PAIRS: list[Pair] = [
-    ("damaged_or_defective", {}, {"said": {"photos": True}}, r"pictures|Bilder|needed|brauchen", 2),
-    ("damaged_or_defective", {}, {"missing": ["photos"]}, r"photos|Fotos|^Please keep|^Bitte heben", 2),
-    ("damaged_or_defective", {}, {"said": {"contacts": 3}}, r"third time|dritten", 1),
-    ("damaged_or_defective", {}, {"said": {"wants": "refund"}}, r"money back|Geld zurück", 1),
+    ("damaged_or_defective", {}, {"said": {"photos": True}}, "photos_attached", 2),
+    ("damaged_or_defective", {}, {"missing": ["photos"]}, "photos_missing", 2),
+    ("damaged_or_defective", {}, {"said": {"contacts": 3}}, "third_contact", 1),
+    ("damaged_or_defective", {}, {"said": {"wants": "refund"}}, "wants_refund", 1),
     (
         "damaged_or_defective",
         {"said": {"wants": "refund"}},
         {"said": {"wants": "replacement"}},
-        r"replacement|Ersatz",
+        "wants_replacement",
         1,
     ),
-    ("damaged_or_defective", {}, {"said": {"deadline": "14.11."}}, r"14\.11\.", 1),
-    ("damaged_or_defective", {}, {"said": {"many_affected": True}}, r"more than one piece|mehr als ein Stück", 1),
-    ("damaged_or_defective", {}, {"clock": {"next_update": ""}}, r"", 1),
-    ("damaged_or_defective", {}, {"said": {"human_requested": True}}, r"care@", 1),
-    ("wrong_item_or_size", {}, {"said": {"photos": True}}, r"pictures|Bilder", 1),
-    ("not_received_or_late", {}, {"said": {"delivered_scan": True}}, r"scan|Scan", 1),
-    ("not_received_or_late", {}, {"said": {"tracking": "PW1"}}, r"PW1", 1),
-    ("not_received_or_late", {}, {"said": {"contacts": 2}}, r"come back to us|noch einmal", 1),
-    ("return_refund_dispute", {}, {"said": {"amounts": ["£9.00"]}}, r"£9\.00", 1),
-    ("return_refund_dispute", {}, {"said": {"wants": "replacement"}}, r"another item|anderen Artikel", 1),
-    ("billing_dispute", {}, {"said": {"many_affected": True}}, r"engineering|Technik", 1),
-    ("chargeback", {"said": {"threat": "chargeback"}}, {"said": {"dispute_open": True}}, r"dispute|Verfahren", 2),
-    ("fraud_or_account_takeover", {}, {"customer": {"verified": True}}, r"identity|Identität", 1),
-    ("outage_or_checkout_failure", {}, {"said": {"workaround": True}}, r"way round|Umweg", 1),
-    ("product_bug", {}, {"said": {"workaround": True}}, r"way round|Umweg", 1),
-    ("product_safety", {"severity": "S1"}, {"severity": "S1", "said": {"injury": True}}, r"doctor|ärztlich", 2),
-    ("privacy_or_security", {"severity": "S3"}, {"severity": "S3", "customer": {"verified": True}}, r"30", 1),
+    ("damaged_or_defective", {}, {"said": {"deadline": "14.11."}}, "14.11.", 1),
+    ("damaged_or_defective", {}, {"said": {"many_affected": True}}, "many_pieces", 1),
+    ("damaged_or_defective", {}, {"clock": {"next_update": ""}}, "", 1),
+    ("damaged_or_defective", {}, {"said": {"human_requested": True}}, "a_person", 1),
+    ("wrong_item_or_size", {}, {"said": {"photos": True}}, "pictures", 1),
+    ("not_received_or_late", {}, {"said": {"delivered_scan": True}}, "delivered_scan", 1),
+    ("not_received_or_late", {}, {"said": {"tracking": "PW1"}}, "PW1", 1),
+    ("not_received_or_late", {}, {"said": {"contacts": 2}}, "second_contact", 1),
+    ("return_refund_dispute", {}, {"said": {"amounts": ["£9.00"]}}, "£9.00", 1),
+    ("return_refund_dispute", {}, {"said": {"wants": "replacement"}}, "wants_exchange", 1),
+    ("billing_dispute", {}, {"said": {"many_affected": True}}, "many_charges", 1),
+    ("chargeback", {"said": {"threat": "chargeback"}}, {"said": {"dispute_open": True}}, "dispute", 2),
+    ("fraud_or_account_takeover", {}, {"customer": {"verified": True}}, "identity", 1),
+    ("outage_or_checkout_failure", {}, {"said": {"workaround": True}}, "workaround", 1),
+    ("product_bug", {}, {"said": {"workaround": True}}, "workaround", 1),
+    ("product_safety", {"severity": "S1"}, {"severity": "S1", "said": {"injury": True}}, "doctor", 2),
+    ("privacy_or_security", {"severity": "S3"}, {"severity": "S3", "customer": {"verified": True}}, "30", 1),
 ]
 
 
@@ -326,16 +329,16 @@ def test_one_decisive_fact_changes_its_own_paragraphs_and_no_other(
     assert len(gone) <= most
     for part in changed:
         if not part.startswith("Subject:"):
-            assert re.search(about, part), part
+            assert about in part or says(about, language, part), part
 
 
 ORDERS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
-    ("damaged_or_defective", {"within_return_window": True}, {"within_return_window": False}, r"2 year|2 Jahre"),
-    ("wrong_item_or_size", {"within_return_window": True}, {"within_return_window": False}, r"30 "),
-    ("not_received_or_late", {"tracking_state": "at the depot"}, {"tracking_state": "with customs"}, r"with customs"),
-    ("not_received_or_late", {}, {"dispatched_on": ""}, r"no dispatch date|noch kein Versandtag"),
-    ("return_refund_dispute", {"within_return_window": True}, {"within_return_window": False}, r"30 "),
-    ("chargeback", {}, {"delivered_on": "2 May"}, r"2 May"),
+    ("damaged_or_defective", {"within_return_window": True}, {"within_return_window": False}, "warranty"),
+    ("wrong_item_or_size", {"within_return_window": True}, {"within_return_window": False}, "30 "),
+    ("not_received_or_late", {"tracking_state": "at the depot"}, {"tracking_state": "with customs"}, "with customs"),
+    ("not_received_or_late", {}, {"dispatched_on": ""}, "no_dispatch"),
+    ("return_refund_dispute", {"within_return_window": True}, {"within_return_window": False}, "30 "),
+    ("chargeback", {}, {"delivered_on": "2 May"}, "2 May"),
 ]
 
 
@@ -347,7 +350,7 @@ def test_one_fact_of_the_order_changes_one_paragraph(
     old, new = (paragraphs(reply(issue_type, language, order=order(language, **o)).text) for o in (before, after))
     changed = [p for p in new if p not in old]
     assert len(changed) == 1
-    assert re.search(about, changed[0])
+    assert about in changed[0] or says(about, language, changed[0])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -356,17 +359,17 @@ def test_a_delivery_on_record_turns_the_advice_on_a_parcel(language: str):
         reply("not_received_or_late", language, order=order(language, delivered_on=d)).text for d in ("", "2 May")
     )
     assert "2 May" in new
-    assert re.search(r"scan is not a parcel|Scan ist noch kein", new)
-    assert not re.search(r"scan is not a parcel|Scan ist noch kein", old)
+    assert says("scan_is_no_parcel", language, new)
+    assert not says("scan_is_no_parcel", language, old)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_refund_on_record_is_told_and_no_refund_is_said_to_be_missing(language: str):
     made = {"amount": word("part", language), "on": word("delivered", language), "status": "succeeded"}
     none, one = (reply("return_refund_dispute", language, order=order(language, refunds=r)).text for r in ([], [made]))
-    assert re.search(r"No refund is on record|bisher nicht verzeichnet", none)
+    assert says("no_refund_yet", language, none)
     assert word("part", language) in one
-    assert not re.search(r"No refund is on record|bisher nicht verzeichnet", one)
+    assert not says("no_refund_yet", language, one)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -376,7 +379,7 @@ def test_an_unverified_reader_learns_nothing_of_the_order(language: str, status:
         text = reply(type_, language, customer={"verified": status}).text
         assert "Parcelwing" not in text
         assert word("dispatched", language) not in text
-        assert not re.search(r"frozen|gesperrt werden muss", text)
+        assert not says("frozen", language, text)
 
 
 # --- speed ---
@@ -387,6 +390,6 @@ def test_a_reply_renders_in_less_than_a_millisecond():
     times: list[float] = []
     for _ in range(200):
         start = time.process_time()
-        TEXTS.compose("reply/en/damaged_or_defective", made)
+        LETTERS.compose("reply/en/damaged_or_defective", made)
         times.append(time.process_time() - start)
     assert statistics.quantiles(times, n=20)[18] < 0.001

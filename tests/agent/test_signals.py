@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import string
 from typing import Any
 
 import pytest
 
+from agent import learn
 from agent.pack import Harm, Pack
 from agent.signals import Signals, names
-from tests.fakes.desk import pack
+from tests.fakes.desk import PROMPTS, STORE, pack
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +158,35 @@ def test_long_texts_without_sentences_are_read_in_time(signals: Signals):
     began = time.process_time()
     signals.find([text])
     assert time.process_time() - began < 5
+
+
+# --- small letters read as they stand, and any case ---------------------------------------------------------------
+
+
+def texts(every: int) -> list[tuple[str, str]]:
+    """Text and issue type of each `every`-th text that teaches or is remembered, as it is and in capitals."""
+    rows = learn.rows([*(PROMPTS / "starter").glob("*.jsonl"), *(STORE / "history").glob("*.jsonl")])[::every]
+    return [(text, row["issue_type"]) for row in rows for text in (row["text"], row["text"].upper())]
+
+
+@pytest.mark.parametrize("every", [20, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_quick_way_finds_exactly_what_the_plain_way_finds(
+    signals: Signals, every: int, monkeypatch: pytest.MonkeyPatch
+):
+    told = texts(every)
+    quick = [(signals.find([text]), signals.harms([text], kind)) for text, kind in told]
+    monkeypatch.setattr("agent.signals._TWO_FORMS", frozenset(string.printable))  # so that no text has a small form
+    assert [(signals.find([text]), signals.harms([text], kind)) for text, kind in told] == quick
+
+
+@pytest.mark.parametrize("word", ["ſmoke", "SMOKE", "Smoke", "smoKe"])
+def test_letters_with_two_small_forms_match_as_in_any_case(word: str):
+    (seen,) = small(smoke={"any": ["smoke"]}).find([f"there was {word} İ"])
+    assert seen.quote == word
+
+
+def test_a_capital_in_a_pattern_still_matches_in_any_case():
+    one = small(loud={"any": [r":-?[DP]\b"]}, shout={"any": [r"(?-i:\b[A-Z]{4,}\b)"]})
+    assert found(one, "well :d") == {"loud"}
+    assert found(one, "WHAT now") == {"shout"}
+    assert found(one, "what now") == set()

@@ -44,6 +44,25 @@ def test_money_is_written_as_its_readers_write_it(amount: str, currency: str, en
     assert (wording.money(value, "en"), wording.money(value, "de")) == (english, german)
 
 
+@pytest.mark.parametrize(
+    ("language", "day", "first", "instant", "money"),
+    [
+        ("fr", "14 novembre 2026", "1er mars 2027", "mardi 24 novembre, 15h05", "1 299,50 €"),
+        ("es", "14 de noviembre de 2026", "1 de marzo de 2027", "martes 24 de noviembre, 15:05", "1.299,50 €"),
+        ("it", "14 novembre 2026", "1º marzo 2027", "martedì 24 novembre, 15:05", "1.299,50 €"),
+        ("nl", "14 november 2026", "1 maart 2027", "dinsdag 24 november, 15:05 uur", "€ 1.299,50"),
+        ("pt", "14 de novembro de 2026", "1 de março de 2027", "terça-feira, 24 de novembro, 15:05", "1.299,50 €"),
+    ],
+)
+def test_days_instants_and_money_read_naturally_in_every_language(
+    language: str, day: str, first: str, instant: str, money: str
+):
+    assert wording.day(date(2026, 11, 14), language) == day
+    assert wording.day(date(2027, 3, 1), language) == first
+    assert wording.instant(datetime(2026, 11, 24, 15, 5, tzinfo=UTC), language, "UTC") == instant
+    assert wording.money(Money(Decimal("1299.5"), "EUR"), language) == money
+
+
 def test_no_money_is_no_words():
     assert wording.money(None, "en") == wording.money(None, "de") == ""
 
@@ -54,7 +73,7 @@ def test_a_language_without_words_of_its_own_reads_english():
 
 
 def test_a_state_of_a_foreign_system_is_put_in_words():
-    assert wording.state("in_transit", "en") == "in transit"
-    assert wording.state("IN_TRANSIT", "de") == "unterwegs"
-    assert wording.state("beamed_up", "de") == "beamed up"
-    assert wording.state("", "de") == ""
+    assert wording.state("in_transit", {}) == "in transit"
+    assert wording.state("IN_TRANSIT", {"in transit": "unterwegs"}) == "unterwegs"
+    assert wording.state("beamed_up", {"in transit": "unterwegs"}) == "beamed up"
+    assert wording.state("", {}) == ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -165,8 +166,6 @@ def test_a_port_in_use_is_one_sentence(desk: Any):
 def test_a_broken_pack_is_told_with_its_line_unless_a_good_version_is_kept(
     desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    import shutil
-
     prompts = tmp_path / "prompts"
     shutil.copytree(ROOT / "prompts", prompts)
     monkeypatch.setenv("DESK_PROMPTS", str(prompts))
@@ -181,9 +180,22 @@ def test_a_broken_pack_is_told_with_its_line_unless_a_good_version_is_kept(
     assert desk("key", "between")[0] == 0
     teams.write_text("teams: [\n")
     assert desk("key", "late")[0] == 0
-    code, out, _ = desk("doctor")
+    out = desk("doctor")[1]
     assert "▲ texts" in out
     assert "teams.yaml, line" in out
+
+
+def test_broken_guard_rules_are_told_before_anything_is_drafted(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
+    monkeypatch.setenv("DESK_PROMPTS", str(tmp_path / "prompts"))
+    with (tmp_path / "prompts" / "pack" / "guard.yaml").open("a") as file:
+        file.write("\nnonsense: [\n")
+    code, _, err = desk("draft", "--no-sample", "kettle")
+    assert code == 2
+    assert "guard.yaml, line" in err
+    assert err.count("\n") == 1
 
 
 # --- draft ------------------------------------------------------------------------------------------------------------

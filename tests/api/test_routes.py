@@ -12,30 +12,13 @@ from fastapi.testclient import TestClient
 from api import errors, sample
 from api.app import UndeclaredRouteError, create_app, declared_policies
 from api.desk import DraftWork
-from api.parts import Loaded, Parts
 from api.policy import Anyone
 from api.problems import STATUS
 from api.settings import load
 from api.wiring import Runtime, build_runtime
-from retrieval.search import Health
+from tests.fakes.parts import NoEncoder, quick_parts
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
-
-
-class Search:
-    """A search without an index."""
-
-    health = Health("ready", "", 0, 0, None)
-
-    def load(self) -> None: ...
-
-    def maintain(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Encoder:
-    fingerprint, dimension = "none", 3
 
 
 @pytest.fixture
@@ -53,9 +36,7 @@ def desk(
             raise RuntimeError("no")
         return proposal(case_id=work.case_id)
 
-    encoder: Any = Encoder()
-    parts = Parts(lambda: encoder, lambda e, _: Loaded(e, Search(), None))  # type: ignore[arg-type]
-    runtime = build_runtime(load({}, home=tmp_path), clock=clock, drafter=drafter, parts=parts)
+    runtime = build_runtime(load({}, home=tmp_path), clock=clock, drafter=drafter, parts=quick_parts())
     yield runtime
     runtime.close()
 
@@ -354,9 +335,9 @@ def test_health_is_up_at_once_and_readiness_says_what_is_loading(tmp_path: Path,
 
     def encoder() -> Any:
         gate.wait(5)
-        return Encoder()
+        return NoEncoder()
 
-    parts = Parts(encoder, lambda e, _: Loaded(e, Search(), None))  # type: ignore[arg-type]
+    parts = quick_parts(encoder)
     runtime = build_runtime(load({}, home=tmp_path), clock=clock, parts=parts)
     with TestClient(create_app(runtime)) as client:
         assert client.get("/healthz").json()["status"] == "ok"
@@ -371,7 +352,7 @@ def test_a_part_that_cannot_be_loaded_is_named(tmp_path: Path, clock: Any, key_o
     def encoder() -> Any:
         raise OSError("the model is gone")
 
-    runtime = build_runtime(load({}, home=tmp_path), clock=clock, parts=Parts(encoder, lambda e, _: None))  # type: ignore[arg-type,return-value]
+    runtime = build_runtime(load({}, home=tmp_path), clock=clock, parts=quick_parts(encoder))
     with TestClient(create_app(runtime)) as client:
         answer = client.get("/readyz")
         while answer.json()["parts"].get("encoder") == "loading":
@@ -379,6 +360,32 @@ def test_a_part_that_cannot_be_loaded_is_named(tmp_path: Path, clock: Any, key_o
         assert answer.status_code == 503
         assert answer.json()["parts"]["encoder"] == "failed: the model is gone"
         assert "desk_precedents" not in client.get("/metrics", headers=key_of(runtime)).text
+
+
+def test_drafts_wait_untouched_while_a_part_cannot_be_loaded(
+    tmp_path: Path, clock: Any, key_of: Callable[[Runtime], dict[str, str]], drafted: list[DraftWork], proposal: Any
+):
+    async def drafter(work: DraftWork) -> dict[str, Any]:
+        return proposal()
+
+    def encoder() -> Any:
+        raise OSError("the model is gone")
+
+    settings = load({}, home=tmp_path)
+    runtime = build_runtime(settings, clock=clock, drafter=drafter, parts=quick_parts(encoder))
+    key = key_of(runtime)
+    with TestClient(create_app(runtime)) as client:
+        asked = client.post("/v1/drafts", json={"text": "kettle"}, headers={**key, "Prefer": "wait=1"})
+        assert (asked.status_code, asked.json()["state"]) == (202, "pending")
+        page = client.get("/desk", headers={**key, "Accept": "text/html"}).text
+        assert "No draft can be written: encoder failed: the model is gone" in page
+    mended = build_runtime(settings, clock=clock, drafter=drafter, parts=quick_parts())
+    with TestClient(create_app(mended)) as client:
+        path = asked.headers["location"]
+        for _ in range(200):
+            if client.get(path, headers=key).json()["state"] == "ready":
+                break
+        assert client.get(path, headers=key).json()["state"] == "ready"
 
 
 @pytest.fixture

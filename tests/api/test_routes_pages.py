@@ -12,30 +12,13 @@ from fastapi.testclient import TestClient
 from api import sample
 from api.app import create_app
 from api.desk import DraftWork
-from api.parts import Loaded, Parts
 from api.settings import load
 from api.wiring import Runtime, build_runtime
-from retrieval.search import Health
+from tests.fakes.parts import quick_parts
 
 SAME = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
 BODY = "Dear Wilhelmina, order ORD-77001 cost 48.00 GBP. You hear from us by Friday."
 TEMPLATES = Path(__file__).resolve().parents[2] / "api" / "templates"
-
-
-class Search:
-    """A search without an index."""
-
-    health = Health("ready", "", 0, 0, None)
-
-    def load(self) -> None: ...
-
-    def maintain(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Encoder:
-    fingerprint, dimension = "none", 3
 
 
 def fact(text: str, state: str, source: str) -> dict[str, Any]:
@@ -89,9 +72,7 @@ def desk(tmp_path: Path, clock: Any, answer: dict[str, Any]) -> Runtime:
     async def drafter(work: DraftWork) -> dict[str, Any]:
         return answer
 
-    encoder: Any = Encoder()
-    parts = Parts(lambda: encoder, lambda e, _: Loaded(e, Search(), None))  # type: ignore[arg-type]
-    return build_runtime(load({}, home=tmp_path), clock=clock, drafter=drafter, parts=parts)
+    return build_runtime(load({}, home=tmp_path), clock=clock, drafter=drafter, parts=quick_parts())
 
 
 @pytest.fixture

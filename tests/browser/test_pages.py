@@ -144,9 +144,9 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A sign-in link of a desk whose drafter always answers alike."""
     from api import sample
     from api.desk import DraftWork
-    from api.parts import Parts
     from api.settings import load
     from api.wiring import build_runtime
+    from tests.fakes.parts import quick_parts
 
     async def drafter(work: DraftWork) -> dict[str, Any]:
         return _proposal(work.escalation["messages"][0]["text"])
@@ -154,7 +154,7 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     def nothing(*_: Any) -> Any:
         raise OSError("not needed here")
 
-    desk = build_runtime(load({}, home=tmp_path_factory.mktemp("home")), drafter=drafter, parts=Parts(nothing, nothing))
+    desk = build_runtime(load({}, home=tmp_path_factory.mktemp("home")), drafter=drafter, parts=quick_parts())
     with _served(desk, sample.queue_open_cases) as found:
         yield found
 

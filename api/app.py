@@ -129,6 +129,7 @@ async def _keep_up(runtime: Runtime) -> None:
         loaded = await asyncio.to_thread(runtime.parts.all)
     except PartsError:
         return  # logged where it failed; /readyz says so too
+    runtime.desk.on_work()
     gc.collect()
     gc.freeze()  # half a million objects that live as long as the process need not be looked at again
     seen, checked = (-1, -1), 0.0

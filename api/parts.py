@@ -20,6 +20,7 @@ Report: TypeAlias = Callable[[str, str], None]
 """Called with a part and how it stands."""
 
 READY: Final = "ready"
+FAILED: Final = "failed"
 log = logging.getLogger(__name__)
 
 
@@ -68,6 +69,11 @@ class Parts:
         """Everything if it is there now."""
         return self._all.result() if self._all.done() and self._all.exception() is None else None
 
+    @property
+    def problem(self) -> str:
+        """Which part could not be loaded and why; "" while none failed."""
+        return next((f"{part} {state}" for part, state in self.state.items() if state.startswith(FAILED)), "")
+
     def stop(self) -> None:
         """Whoever still waits is told that it is over."""
         self._fail(PartsError("The desk is stopping."))
@@ -87,7 +93,7 @@ class Parts:
                 self._all.set_result(self._load_rest(encoder, self.report))
         except (AgentError, RetrievalError, DeskError, OSError, ImportError, ValueError) as error:
             part = next((name for name, state in self.state.items() if state != READY), "parts")
-            self.report(part, f"failed: {error}")
+            self.report(part, f"{FAILED}: {error}")
             log.error("the %s could not be loaded: %s", part, error)
             self._fail(PartsError(f"The {part} could not be loaded: {error}"))
 

@@ -1,14 +1,15 @@
-"""The pack and the prompts in use: those on disk, or the last good ones when somebody broke a file."""
+"""The pack, the prompts and the guard's rules in use: those on disk, or the last good ones when somebody broke a file."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import BrokenFile
+from agent.guard import Rulebook, load_rulebook
 from agent.pack import Pack, load_pack
 from agent.prompts import Prompts, load_prompts
 from api.settings import ROOT, Settings
@@ -24,8 +25,7 @@ class Texts:
 
     pack: Pack
     prompts: Prompts
-    folder: Path
-    """Where they were read from."""
+    rules: Rulebook
     problem: str = ""
     """Why the last good version is in use instead of the files on disk; "" when it is not."""
 
@@ -40,15 +40,19 @@ def read_texts(settings: Settings) -> Texts:
     store = settings.store or SAMPLE
     kept = settings.home / "last_good"
     try:
-        texts = Texts(load_pack(settings.prompts, store), load_prompts(settings.prompts), settings.prompts)
+        texts = _read(settings.prompts, store)
     except BrokenFile as broken:
         if not (kept / "version").exists():
             raise
         log.error("the last good pack and prompts are in use: %s", broken)
-        good = kept / "prompts"
-        return Texts(load_pack(good, kept / "store"), load_prompts(good), good, str(broken))
+        return replace(_read(kept / "prompts", kept / "store"), problem=str(broken))
     _keep(texts, settings.prompts, store, kept)
     return texts
+
+
+def _read(prompts: Path, store: Path) -> Texts:
+    pack = load_pack(prompts, store)
+    return Texts(pack, load_prompts(prompts), load_rulebook(prompts, pack))
 
 
 def _keep(texts: Texts, prompts: Path, store: Path, kept: Path) -> None:

@@ -66,6 +66,7 @@ class Runtime:
         worker = Worker(
             self.store, self.clock, registry(drafts, embeds), concurrency=max(1, settings.workers),
             lease=timedelta(seconds=settings.lease), drain_s=settings.drain,
+            ready=lambda: self.parts.loaded is not None,
         )  # fmt: skip
 
         def on_work() -> None:
@@ -233,7 +234,6 @@ def _load_rest(
         (settings.model, *settings.fallbacks), embedded=EmbeddedModel(texts.prompts), limits=limits,
         paused=budget.spent_up,
     )  # fmt: skip
-    rulebook = guard.load_rulebook(texts.folder, pack)
     report("classifier", READY)
-    deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, rulebook, model, limits)
+    deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits)
     return Loaded(english, search, deps)

@@ -40,9 +40,12 @@ class Worker:
     def __init__(
         self, store: Store, clock: Clock, handlers: Handlers, *, concurrency: int = 2,
         lease: timedelta = timedelta(seconds=60), drain_s: float = 20.0, poll_s: float = POLL_S,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
+        """`ready` says whether what the jobs need is there; until then none is taken."""
         self._store, self._clock, self._handlers = store, clock, handlers
         self._concurrency, self._lease, self._drain_s, self._poll_s = concurrency, lease, drain_s, poll_s
+        self._ready = ready
         self.name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self.beat_at = clock.now()
         """When it last looked for work: a worker that hangs stops looking."""
@@ -106,6 +109,8 @@ class Worker:
             with self._store.write("claim") as conn:
                 return queue.claim(conn, self._handlers, self.name, now, self._lease)
 
+        if not self._ready():
+            return None
         try:
             return await asyncio.to_thread(claim)
         except StoreError as error:

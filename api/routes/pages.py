@@ -165,6 +165,7 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     context |= {
         "store": desk.texts.pack.store.name,
         "broken": desk.texts.problem,
+        "failed": desk.parts.problem,
         "local": partial(say.local, zone=zone, now=now),
         "away": partial(say.away, now=now),
         "words": say.words,

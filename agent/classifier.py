@@ -120,8 +120,8 @@ class Classifier:
             if at.size:
                 scores = scores + values @ head.weights[dense.size + at]
             answer[name] = head.probabilities(np.asarray(scores, dtype=np.float64), sense.language)
-        joint = answer.pop(JOINT)
-        for place, name in enumerate(_MIXED):
+        joint = answer.pop(JOINT, {})
+        for place, name in enumerate(_MIXED if joint else ()):
             own = self.heads[name]
             shared = _marginal(np.array(list(joint.values()))[None], self.heads[JOINT].labels, own.labels, place)
             mixed = _mixed(np.array([answer[name][label] for label in own.labels])[None], shared)
@@ -136,7 +136,7 @@ class Classifier:
         """
         sharpness = {name: dict(by_language) for name, by_language in self.sharpness.items()}
         languages = [lesson.sense.language for lesson in lessons]
-        for name in _MIXED if lessons else ():
+        for name in self.sharpness if lessons else ():
             labels = self.heads[name].labels
             said = [self.predict(lesson.sense)[name] for lesson in lessons]
             logs = _log(np.array([[p[label] for label in labels] for p in said]))
@@ -260,7 +260,9 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
     sparse = _csr(rows, len(grams))
     kernel = dense @ dense.T + (sparse @ sparse.T).toarray() + 1.0
     answers = {name: [lesson.labels[name] for lesson in lessons] for name in lessons[0].labels}
-    answers[JOINT] = [_BETWEEN.join(lesson.labels[name] for name in _MIXED) for lesson in lessons]
+    mixed = _MIXED if all(name in answers for name in _MIXED) else ()
+    if mixed:
+        answers[JOINT] = [_BETWEEN.join(lesson.labels[name] for name in _MIXED) for lesson in lessons]
     languages = [lesson.sense.language for lesson in lessons]
     heads: dict[str, Head] = {}
     held_out: dict[str, Floats] = {}
@@ -268,7 +270,7 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
         heads[name], held_out[name] = _fit(name, given, lessons, kernel, dense, sparse)
     sharpness = {
         name: _by_language(_log(_mixed(held_out[name], shared)), _places(answers[name], heads[name].labels), languages)
-        for place, name in enumerate(_MIXED)
+        for place, name in enumerate(mixed)
         for shared in [_marginal(held_out[JOINT], heads[JOINT].labels, heads[name].labels, place)]
     }
     return Classifier(heads, sharpness, signals, grams, idf).calibrated(fair)

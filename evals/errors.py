@@ -8,3 +8,7 @@ class EvalsError(Exception):
 
     retryable: bool = False
     """Whether the same call may succeed later without a change."""
+
+
+class DatasetError(EvalsError):
+    """A line of the dataset is no labelled escalation."""

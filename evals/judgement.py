@@ -22,7 +22,7 @@ from agent.errors import AgentError
 from agent.pack import Pack, load_pack
 from agent.signals import Signals
 from agent.understand import Reader
-from evals.errors import EvalsError
+from evals.errors import DatasetError, EvalsError
 from retrieval.precedent import Encoder
 
 Json: TypeAlias = dict[str, Any]
@@ -35,10 +35,6 @@ CACHE = ROOT / "var/classifier"
 BINS = 10
 _UNDER = (4.0, 10.0, 20.0)
 """Cost of judging the most severe one, two or three levels too low; half of it for each level below."""
-
-
-class DatasetError(EvalsError):
-    """A line of the dataset is no labelled escalation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +75,15 @@ class Judge:
         heads = self.classifier.predict(seen.sense)
         prior = triage.Prior(heads["issue_type"], heads["severity"], heads["human_lead"].get("yes", 0.0))
         return triage.decide(self.pack, seen, prior)
+
+
+def load_reader() -> Reader:
+    """What reads cases, with both encoders."""
+    from retrieval.embed import SentenceEncoder
+    from retrieval.multilingual import MultilingualEncoder
+
+    pack = load_pack(PROMPTS, SAMPLE)
+    return Reader(pack, Signals(pack), SentenceEncoder(), MultilingualEncoder())
 
 
 def load_judge(english: Encoder, multilingual: Encoder, cache: Path = CACHE) -> Judge:

@@ -1,8 +1,8 @@
-"""The embedded judgement: calibrated linear heads over embeddings, character n-grams and signals of the pack.
+"""The embedded judgement: calibrated heads over embeddings, character n-grams and signals of the pack.
 
-One ridge regression a head (issue type, severity, both jointly, human lead) over one feature space, solved in the span of
-the training texts, so that a retrain takes a second and the held-out score of every text comes in closed form. Those
-scores set the temperature of each language. What is severe differs by issue type, so issue type and severity are each the
+One kernel ridge regression a head (issue type, severity, both jointly, human lead): Gaussian similarity of the encoders'
+vectors to those of the texts that taught, and linear terms for signals and n-grams. A retrain takes seconds, and the
+held-out score of every text comes in closed form. Those scores set the temperature of each language. What is severe differs by issue type, so issue type and severity are each the
 geometric mean of their own head and of the joint head's marginal. Weights are plain arrays, kept under the content hash of
 what taught them.
 """
@@ -26,18 +26,21 @@ from agent.errors import AgentError
 from retrieval.precedent import Vectors
 
 Floats = NDArray[np.float64]
+Terms = NDArray[np.float32]
 
 ENGLISH = "en"
-VERSION = 6
+VERSION = 7
 """Raised when features or heads change their meaning; part of the content hash."""
 _MIN_GRAM, _MAX_GRAM = 3, 5
 _VOCABULARY = 30_000
 _MIN_COUNT = 3
 _FEWEST = 10
-_RIDGE = 10.0
-"""Regularisation of every head; 5 to 20 give the same accuracy."""
-_BLOCK = {"english": 1.0, "multilingual": 1.5, "multilingual_max": 1.0, "signals": 0.75, "grams": 2.0}
-"""Weight of each feature block, chosen by held-out accuracy on starter and history; see `docs/judgement.md`."""
+_RIDGE = 2.0
+"""Regularisation of every head; 0.5 to 4 give the same accuracy."""
+_NARROW = 1.5
+"""Gamma of the Gaussian similarity exp(-gamma |x - y|^2) of unit vectors; 1 to 2 give the same accuracy."""
+_WEIGHT = {"english": 4.0, "multilingual": 6.0, "signals": 0.3, "grams": 2.0}
+"""Weight of each part in the kernel, chosen by held-out accuracy on starter and history; see `docs/judgement.md`."""
 JOINT = "joint"
 _BETWEEN = "|"
 _MIXED = ("issue_type", "severity")
@@ -77,10 +80,13 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A linear decision: scores = features @ weights + bias, times the scale of the language."""
+    """A decision: scores = nearness @ pull + terms @ weights + bias, times the scale of the language."""
 
     labels: tuple[str, ...]
-    weights: NDArray[np.float32]
+    pull: Terms
+    """What each text that taught speaks for, shape (texts, labels)."""
+    weights: Terms
+    """Of signals, then n-grams, shape (terms, labels)."""
     bias: Floats
     scale: Mapping[str, float]
     """Inverse temperature by language; "" for all others."""
@@ -92,6 +98,27 @@ class Head:
         return dict(zip(self.labels, (z / z.sum()).tolist(), strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """Vectors of the texts that taught, one row each; English ones are zero for other languages."""
+
+    english: Terms
+    multilingual: Terms
+
+    def nearness(self, english: Terms, multilingual: Terms) -> Terms:
+        """Kernel of unit vectors, shape (n, 384) and (n, 512), to every text that taught; shape (n, texts).
+
+        The English encoder is silent for other languages, on either side: there its vectors only add noise.
+        """
+        spoken = english.any(axis=1)[:, None] & self.english.any(axis=1)
+        near = _WEIGHT["english"] * _gaussian(english, self.english) * spoken
+        return (near + _WEIGHT["multilingual"] * _gaussian(multilingual, self.multilingual)).astype(np.float32)
+
+
+def _gaussian(these: Terms, those: Terms) -> Terms:
+    return np.exp(2 * _NARROW * (these @ those.T - 1.0)).astype(np.float32)
+
+
 class UntrainedError(AgentError):
     """There is too little to learn from."""
 
@@ -100,10 +127,11 @@ class Classifier:
     """All heads over one feature space."""
 
     def __init__(
-        self, heads: Mapping[str, Head], sharpness: Mapping[str, Mapping[str, float]], signals: Sequence[str],
-        grams: Sequence[str], idf: Floats,
+        self, heads: Mapping[str, Head], sharpness: Mapping[str, Mapping[str, float]], taught: Taught,
+        signals: Sequence[str], grams: Sequence[str], idf: Floats,
     ) -> None:  # fmt: skip
         self.heads = dict(heads)
+        self.taught = taught
         self.sharpness = {name: dict(by_language) for name, by_language in sharpness.items()}
         """Exponent that makes a mixed head honest, by language; "" for all others."""
         self._signals = {name: i for i, name in enumerate(signals)}
@@ -113,12 +141,12 @@ class Classifier:
 
     def predict(self, sense: Sense) -> dict[str, dict[str, float]]:
         """Probability by label, for every head but the joint one."""
-        dense, at, values = self._features(sense)
+        english, multilingual = vectors([sense])
+        near = self.taught.nearness(english, multilingual)[0]
+        at, values = terms(sense, self._signals, self._grams, self._idf)
         answer: dict[str, dict[str, float]] = {}
         for name, head in self.heads.items():
-            scores = dense @ head.weights[: dense.size] + head.bias
-            if at.size:
-                scores = scores + values @ head.weights[dense.size + at]
+            scores = near @ head.pull + values @ head.weights[at] + head.bias
             answer[name] = head.probabilities(np.asarray(scores, dtype=np.float64), sense.language)
         joint = answer.pop(JOINT, {})
         for place, name in enumerate(_MIXED if joint else ()):
@@ -143,30 +171,30 @@ class Classifier:
             now = np.array([sharpness[name].get(x, sharpness[name][""]) for x in languages])
             truth = _places([lesson.labels[name] for lesson in lessons], labels)
             sharpness[name] = _by_language(logs / now[:, None], truth, languages, _FAIR_SAMPLE)
-        return Classifier(self.heads, sharpness, list(self._signals), list(self._grams), self._idf)
+        return Classifier(self.heads, sharpness, self.taught, list(self._signals), list(self._grams), self._idf)
 
     def issue_sentence(self, sense: Sense, issue_type: str) -> int:
         """Which sentence speaks most for `issue_type`: 1-based row of `sense.english`, 0 for the whole message."""
         if len(sense.multilingual) < 3:
             return 0
         head = self.heads["issue_type"]
-        start = sense.english.shape[1]
-        block = head.weights[start : start + sense.multilingual.shape[1]]
-        scores = sense.multilingual[1:] @ block
+        scores = _gaussian(sense.multilingual[1:], self.taught.multilingual) @ head.pull
         return 1 + int(np.argmax(scores[:, head.labels.index(issue_type)] - scores.mean(axis=1)))
-
-    def _features(self, sense: Sense) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
-        return features(sense, self._signals, self._grams, self._idf)
 
     # --- files ---------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
         """Writes weights as npz; plain arrays and JSON, never code."""
-        arrays: dict[str, Any] = {"idf": self._idf}
+        arrays: dict[str, Any] = {
+            "idf": self._idf,
+            "english": self.taught.english.astype(np.float16),
+            "multilingual": self.taught.multilingual.astype(np.float16),
+        }
         heads: dict[str, Any] = {}
         for name, head in self.heads.items():
             heads[name] = {"labels": head.labels, "scale": dict(head.scale)}
-            arrays[f"{name}.weights"], arrays[f"{name}.bias"] = head.weights.astype(np.float16), head.bias
+            arrays[f"{name}.pull"], arrays[f"{name}.weights"] = head.pull, head.weights.astype(np.float16)
+            arrays[f"{name}.bias"] = head.bias
         meta = {
             "version": VERSION,
             "signals": list(self._signals),
@@ -188,45 +216,42 @@ class Classifier:
             heads = {
                 name: Head(
                     tuple(head["labels"]),
+                    file[f"{name}.pull"],
                     file[f"{name}.weights"].astype(np.float32),
                     file[f"{name}.bias"],
                     head["scale"],
                 )
                 for name, head in meta["heads"].items()
             }
-            return cls(heads, meta["sharpness"], meta["signals"], meta["grams"], file["idf"])
+            taught = Taught(file["english"].astype(np.float32), file["multilingual"].astype(np.float32))
+            return cls(heads, meta["sharpness"], taught, meta["signals"], meta["grams"], file["idf"])
 
     def _content_hash(self) -> str:
         digest = hashlib.sha256(str(VERSION).encode())
         for name in sorted(self.heads):
             digest.update(self.heads[name].weights.astype(np.float16).tobytes())
+            digest.update(self.heads[name].pull.tobytes())
         return digest.hexdigest()[:16]
 
 
-def features(
-    sense: Sense, signals: Mapping[str, int], grams: Mapping[str, int], idf: Floats
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
-    """Dense features, then positions and values of the n-grams that occur.
+def vectors(senses: Sequence[Sense]) -> tuple[Terms, Terms]:
+    """Of each whole message, English and multilingual; the English one is zero for other languages."""
+    english = [s.english[0] * np.float32(s.language == ENGLISH) for s in senses]
+    return np.stack(english).astype(np.float32), np.stack([s.multilingual[0] for s in senses]).astype(np.float32)
 
-    The English encoder is silent for other languages: there its vectors only add noise.
-    """
-    english = _BLOCK["english"] if sense.language == ENGLISH else 0.0
-    flags = np.zeros(len(signals), dtype=np.float32)
-    for name in sense.signals:
-        if name in signals:
-            flags[signals[name]] = _BLOCK["signals"]
-    dense = np.concatenate([
-        english * sense.english[0],
-        _BLOCK["multilingual"] * sense.multilingual[0],
-        _BLOCK["multilingual_max"] * sense.multilingual[1:].max(axis=0, initial=-1.0),
-        flags,
-    ]).astype(np.float32)  # fmt: skip
+
+def terms(
+    sense: Sense, signals: Mapping[str, int], grams: Mapping[str, int], idf: Floats
+) -> tuple[NDArray[np.int64], Terms]:
+    """Positions and values of the signals and, behind them, the n-grams that occur."""
+    shown = [signals[name] for name in sorted(sense.signals) if name in signals]
     counts = Counter(at for gram in ngrams(sense.text) if (at := grams.get(gram)) is not None)
-    if not counts:
-        return dense, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     at = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
     values = (1.0 + np.log(np.fromiter(counts.values(), dtype=np.float64, count=len(counts)))) * idf[at]
-    return dense, at, (_BLOCK["grams"] * values / np.linalg.norm(values)).astype(np.float32)
+    values *= _WEIGHT["grams"] ** 0.5 / (np.linalg.norm(values) or 1.0)
+    flags = np.full(len(shown), _WEIGHT["signals"] ** 0.5)
+    places = np.concatenate([np.array(shown, dtype=np.int64), len(signals) + at])
+    return places, np.concatenate([flags, values]).astype(np.float32)
 
 
 def ngrams(text: str) -> Iterable[str]:
@@ -255,10 +280,11 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
     grams, idf = _vocabulary(lessons)
     places = {name: i for i, name in enumerate(signals)}
     vocabulary = {gram: i for i, gram in enumerate(grams)}
-    rows = [features(lesson.sense, places, vocabulary, idf) for lesson in lessons]
-    dense = np.stack([row[0] for row in rows]).astype(np.float64)
-    sparse = _csr(rows, len(grams))
-    kernel = dense @ dense.T + (sparse @ sparse.T).toarray() + 1.0
+    taught = Taught(*vectors([lesson.sense for lesson in lessons]))
+    rows = [terms(lesson.sense, places, vocabulary, idf) for lesson in lessons]
+    linear = _csr(rows, len(signals) + len(grams))
+    near = taught.nearness(taught.english, taught.multilingual)
+    kernel = near.astype(np.float64) + (linear @ linear.T).toarray() + 1.0
     answers = {name: [lesson.labels[name] for lesson in lessons] for name in lessons[0].labels}
     mixed = _MIXED if all(name in answers for name in _MIXED) else ()
     if mixed:
@@ -267,13 +293,13 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
     heads: dict[str, Head] = {}
     held_out: dict[str, Floats] = {}
     for name, given in answers.items():
-        heads[name], held_out[name] = _fit(name, given, lessons, kernel, dense, sparse)
+        heads[name], held_out[name] = _fit(name, given, lessons, kernel, linear)
     sharpness = {
         name: _by_language(_log(_mixed(held_out[name], shared)), _places(answers[name], heads[name].labels), languages)
         for place, name in enumerate(mixed)
         for shared in [_marginal(held_out[JOINT], heads[JOINT].labels, heads[name].labels, place)]
     }
-    return Classifier(heads, sharpness, signals, grams, idf).calibrated(fair)
+    return Classifier(heads, sharpness, taught, signals, grams, idf).calibrated(fair)
 
 
 def _places(answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
@@ -305,9 +331,9 @@ def _softmax(scores: Floats) -> Floats:
 
 
 def _fit(
-    name: str, answers: Sequence[str], lessons: Sequence[Lesson], kernel: Floats, dense: Floats, sparse: Any
+    name: str, answers: Sequence[str], lessons: Sequence[Lesson], kernel: Floats, linear: Any
 ) -> tuple[Head, Floats]:
-    """Ridge regression of one against the rest, with the probabilities of every text held out of its own training.
+    """Kernel ridge regression of one against the rest, with the probabilities of every text held out of its own training.
 
     The constant in the kernel is the bias. A held-out score is `y - alpha / diag(inverse)` (Rifkin and Lippert, 2007).
     """
@@ -323,11 +349,12 @@ def _fit(
     alpha = inverse @ (root[:, None] * target)
     held_out = target - alpha / (np.diag(inverse) * root)[:, None]
     pull = root[:, None] * alpha
-    weights = np.vstack([dense.T @ pull, sparse.T @ pull]).astype(np.float32)
+    weights = (linear.T @ pull).astype(np.float32)
     languages = [lesson.sense.language for lesson in lessons]
     scales = _by_language(held_out, truth, languages)
     each = np.array([scales.get(language, scales[""]) for language in languages])
-    return Head(labels, weights, pull.sum(axis=0), scales), _softmax(held_out * each[:, None])
+    head = Head(labels, pull.astype(np.float32), weights, pull.sum(axis=0), scales)
+    return head, _softmax(held_out * each[:, None])
 
 
 def _by_language(
@@ -364,11 +391,9 @@ def _vocabulary(lessons: Sequence[Lesson]) -> tuple[tuple[str, ...], Floats]:
     return tuple(common), idf
 
 
-def _csr(rows: Sequence[tuple[Any, NDArray[np.int64], NDArray[np.float32]]], width: int) -> Any:
+def _csr(rows: Sequence[tuple[NDArray[np.int64], Terms]], width: int) -> Any:
     from scipy.sparse import csr_matrix  # only training needs it
 
-    indptr = np.cumsum([0, *(row[1].size for row in rows)])
-    return csr_matrix(
-        (np.concatenate([row[2] for row in rows]).astype(np.float64), np.concatenate([row[1] for row in rows]), indptr),
-        shape=(len(rows), width),
-    )
+    indptr = np.cumsum([0, *(at.size for at, _ in rows)])
+    values = np.concatenate([values for _, values in rows]).astype(np.float64)
+    return csr_matrix((values, np.concatenate([at for at, _ in rows]), indptr), shape=(len(rows), width))

@@ -67,7 +67,7 @@ class Reader:
     def read(self, case: Escalation, now: datetime, *, teaching: bool = False) -> Understanding:
         """One case; the whole message and its sentences are encoded together, once.
 
-        With `teaching` the English vectors are left out that the classifier never looks at: the slow part.
+        With `teaching` the vectors are left out that the classifier never looks at: the slow part.
         """
         own, spans, said, silent = self._own_words(case.messages)
         language = detect(said, case.language_hint)
@@ -90,7 +90,8 @@ class Reader:
             english = self._english.encode(texts[:1])
         else:
             english = np.zeros((1, self._english.dimension), dtype=np.float32)
-        sense = Sense(said, language.code, english, self._multilingual.encode(texts), frozenset())
+        multilingual = self._multilingual.encode(texts[:1] if teaching else texts)
+        sense = Sense(said, language.code, english, multilingual, frozenset())
         seen = Understanding(own, language, found, signals, frozenset(), 1, None, None, spans, sense, silent)
         return self.weigh(case, seen, now)
 

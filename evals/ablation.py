@@ -25,11 +25,8 @@ from evals.errors import EvalsError
 from evals.judgement import PROMPTS, SAMPLE, Judged, Labelled, load_dataset, load_reader, measure
 
 BLOCKS: dict[str, Callable[[Sense], Sense]] = {
-    "English encoder, message": lambda s: replace(s, english=np.zeros_like(s.english)),
-    "multilingual encoder, message": lambda s: replace(
-        s, multilingual=np.vstack([np.zeros_like(s.multilingual[:1]), s.multilingual[1:]])
-    ),
-    "multilingual encoder, sentences": lambda s: replace(s, multilingual=s.multilingual[:1]),
+    "English encoder": lambda s: replace(s, english=np.zeros_like(s.english)),
+    "multilingual encoder": lambda s: replace(s, multilingual=np.zeros_like(s.multilingual)),
     "signals of the pack": lambda s: replace(s, signals=frozenset()),
     "n-grams": lambda s: replace(s, text=""),
 }

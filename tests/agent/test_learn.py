@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agent import learn
@@ -97,27 +98,27 @@ def test_progress_is_told_for_every_text(reader: Reader):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_english_vectors_that_the_classifier_never_looks_at_are_not_made():
+def test_vectors_that_the_classifier_never_looks_at_are_not_made():
     english, multilingual = Counting(), Counting()
     reader = Reader(pack(), Signals(pack()), english, multilingual)
     german = {"text": "Das Paket ist nicht da. Seit Montag steht die Sendung still. Was nun?", "lang": "de"}
     spoken = {"text": "The parcel is missing. Tracking has stood still since Monday. What now?", "lang": "en"}
     learn.lessons([{**ROWS[8], **german}, {**ROWS[8], **spoken}], reader)
     assert english.texts == 1
-    assert multilingual.texts == 8
+    assert multilingual.texts == 2
 
 
 def test_a_lesson_teaches_what_the_whole_reading_would_teach(reader: Reader):
     from agent.case import Escalation, Message
-    from agent.classifier import features
+    from agent.classifier import terms, vectors
 
     case = Escalation("x", (Message(ROWS[0]["text"] + " It was plugged in. I am shaken.", NOW),), NOW)
     places = {name: i for i, name in enumerate(pack().signals)}
-    whole, taught = (
-        features(reader.read(case, NOW, teaching=teaching).sense, places, {}, None)[0]  # pyright: ignore
-        for teaching in (False, True)
-    )
-    assert whole.tolist() == taught.tolist()
+    whole, taught = (reader.read(case, NOW, teaching=teaching).sense for teaching in (False, True))
+    for one, other in zip(vectors([whole]), vectors([taught]), strict=True):
+        assert one.tolist() == other.tolist()
+    for one, other in zip(terms(whole, places, {}, np.empty(0)), terms(taught, places, {}, np.empty(0)), strict=True):
+        assert one.tolist() == other.tolist()
 
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)

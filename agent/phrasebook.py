@@ -48,6 +48,8 @@ class GuardFile(_File):
 
     never: Mapping[str, Never]
     required: Mapping[str, Required]
+    remedy_kinds: tuple[str, ...] = ()
+    """Remedies that can be compared with those of precedents."""
 
 
 class LanguageFile(_File):

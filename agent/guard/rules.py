@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from agent.guard import backing, form, says
+from agent.guard import backing, form, precedents, says
 from agent.guard.reading import Findings, Reading
 
 Rule: TypeAlias = Callable[[Reading], Findings]
@@ -18,6 +18,7 @@ RULES: Final[dict[str, Rule]] = {
         says.pressure, says.advises, says.reveals, says.asks_secret, says.other_channel, says.blocks_escalation, says.customer_deadline,
         says.unsafe, says.gives_away, says.vocabulary, form.active_content, form.leaked_prompt, form.hidden_characters, form.encoded_text,
         form.wrong_language, form.echoed_instruction, form.missing_content,
+        precedents.differs_from_precedent,
     )
 }  # fmt: skip
 """Every rule by its name, which is the name in its findings."""

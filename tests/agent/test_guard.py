@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from agent.case import Citation, Message, OrderItem
+from agent.case import Citation, Message, OrderItem, ProposedAction
 from agent.errors import BrokenFile
 from agent.facts import PolicyLine
 from agent.guard import RULES, check, load_rulebook
 from agent.money import Money
+from retrieval.precedent import Hit, Precedent
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from builders_guard import (
@@ -81,6 +82,11 @@ ALONE: list[tuple[str, str, dict[str, Any]]] = [
     ("missing_content", "I hope that you are well. Please keep the lamp.", {"issue_type": "product_safety"}),
 ]  # fmt: skip
 
+PAST = Precedent(
+    "past", "damaged_or_defective", "S3", "en", "email", "The lamp is cracked.", "", "", None, None,
+    timedelta(days=2), NOW - timedelta(days=90), "resolved", "", None,
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(("rule", "body", "over"), ALONE, ids=lambda x: x if isinstance(x, str) and len(x) < 24 else "")
 def test_a_rule_blocks_what_no_other_rule_would(rule: str, body: str, over: dict[str, Any]):
@@ -89,7 +95,49 @@ def test_a_rule_blocks_what_no_other_rule_would(rule: str, body: str, over: dict
 
 
 def test_every_rule_is_tried_alone():
-    assert {rule for rule, _, _ in ALONE} == set(RULES)
+    assert {rule for rule, _, _ in ALONE} | {"differs_from_precedent"} == set(RULES)
+
+
+def settled(*remedies: str, issue_type: str = "damaged_or_defective") -> tuple[Hit, ...]:
+    """Similar past cases, settled by these remedies."""
+    return tuple(
+        Hit(replace(PAST, id=f"past-{n}", remedy_kind=kind, issue_type=issue_type), 0.6, "similar")
+        for n, kind in enumerate(remedies)
+    )
+
+
+def warned_of_precedents(proposed: str, hits: tuple[Hit, ...], without: str = "") -> list[str]:
+    rules = {name: rule for name, rule in RULES.items() if name != without}
+    made = draft("Thank you.", proposed_actions=(ProposedAction(proposed, "they ask for it"),))
+    found = check(made, triage(), evidence(precedents=hits), rulebook(), rules).findings
+    assert not any(f.hard for f in found)
+    return [f.message for f in found if f.rule == "differs_from_precedent"]
+
+
+def test_another_remedy_than_similar_cases_had_is_warned_about():
+    hits = settled("replacement", "replacement", "information", "refund", "replacement")
+    (said,) = warned_of_precedents("refund", hits)
+    assert said == (
+        "The draft proposes refund; 3 of 4 similar cases were settled by replacement (past-0, past-1, past-4)."
+    )
+    assert not warned_of_precedents("refund", hits, without="differs_from_precedent")
+
+
+@pytest.mark.parametrize(
+    ("proposed", "hits"),
+    [
+        ("replacement", settled("replacement", "replacement")),
+        ("refund", settled("replacement")),
+        ("refund", settled("replacement", "replacement", "refund", "refund")),
+        ("refund", settled("information", "information")),
+        ("refund", settled("replacement", "replacement", issue_type="wrong_item_or_size")),
+        ("carrier_inquiry", settled("replacement", "replacement")),
+        ("refund", ()),
+    ],
+    ids=["the same", "one case", "no majority", "nothing comparable", "another issue type", "no remedy", "none"],
+)
+def test_where_precedents_do_not_agree_on_another_remedy_nothing_is_said(proposed: str, hits: tuple[Hit, ...]):
+    assert warned_of_precedents(proposed, hits) == []
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ def _wire(payload: Mapping[str, Any] | str | bytes, warnings: list[str]) -> Wire
         payload = decode(payload, warnings)
     if isinstance(payload, str):
         _check_raw(len(payload))
+        if _is_list(payload):
+            raise BadInput("is a JSON list", field="body", fix="send one JSON object, or a file of them with `--batch`")
         payload = _json(payload) if payload.lstrip("\ufeff \t\r\n").startswith("{") else {"text": payload}
     if payload.get("text") is not None and payload.get("messages") is not None:
         raise BadInput("stands beside `messages`", field="text", fix="send one of the two")
@@ -111,6 +113,17 @@ def _wire(payload: Mapping[str, Any] | str | bytes, warnings: list[str]) -> Wire
         raise BadInput(
             "is nested too deeply", field="context", fix="send the order and dispute objects as they are"
         ) from None
+
+
+def _is_list(text: str) -> bool:
+    """Whether a text is a list in JSON and not somebody's words in brackets."""
+    bare = text.strip("\ufeff \t\r\n")
+    if not (bare.startswith("[") and bare.endswith("]")):
+        return False
+    try:
+        return isinstance(json.loads(bare), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _check_raw(size: int) -> None:

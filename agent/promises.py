@@ -135,7 +135,7 @@ _NOT_AFTER: Final = 40
 """How far behind a remedy a "not" still denies it."""
 _SAYS_THAT: Final = re.compile(
     r'(?:[ ,:"]*(?:(?:telling|letting|writing|saying|to say|informing|us|me|to|know|hinweis|nachricht|mitteilung)[ ,]*){0,3}'
-    r"(?:what|whether|ob|if|when|wann|how|wie|why|warum|se|si|[^;:.]*\b(?:that(?!'s| is | means | way )|dass|que|che|dat))\b[^,;:.]{0,40})$"
+    r"(?:what|whether|ob|if|when|wann|how|wie|why|warum|se|si|[^;:.]*\b(?:that(?!'s| is | means | way )|dass|que|che|dat))\b(?:[^,;:.]|[.,](?=\d)){0,40})$"
 )
 _TOLD: Final = re.compile(r"(?:told|promised|expected|hoped|hope|expect|versprochen|zugesagt|gehofft)$")
 _AS: Final = re.compile(r"(?:as|like|since|because|wie|weil|da|comme|como|come|zoals) $")
@@ -176,7 +176,9 @@ def _duties(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Ite
         if text.has(p.negations, begin, end) or told(text, m.start, p):
             continue
         near = [t for t in things if sentence[0] <= t.start < sentence[1] and not _wished(text, t.start, p)]
-        bound = [t for t in near if t.kind == "amount" or _to_come(t, folded, today)]
+        bound = [
+            t for t in near if t.kind == "amount" or (_to_come(t, folded, today) and not _denied(text, t.start, p))
+        ]
         if bound:
             seen.add(sentence)
             action = next((name for name, d in p.duties.items() if text.has(d, *sentence)), "other")
@@ -186,6 +188,11 @@ def _duties(text: Text, things: Sequence[Thing], p: Phrases, today: date) -> Ite
 def _wished(text: Text, at: int, p: Phrases) -> bool:
     """Whether a thing stands in a clause that tells the customer's own words."""
     return text.has(p.restated, text.clause(at)[0], at)
+
+
+def _denied(text: Text, at: int, p: Phrases) -> bool:
+    """Whether a thing stands in a clause that says no ("I cannot tell you today")."""
+    return text.has(p.negations, *text.clause(at))
 
 
 def _to_come(t: Thing, folded: str, today: date) -> bool:

@@ -8,7 +8,9 @@ from datetime import date
 from typing import Any
 
 from agent import wording
-from agent.case import Escalation, Order, Span, Triage
+from agent.case import Entities, Escalation, Order, Span, Triage
+from agent.entities import order_key
+from agent.entities.products import VAGUE
 from agent.pack import Pack
 from agent.signals import Signals
 from agent.understand import Understanding
@@ -18,6 +20,8 @@ Json = dict[str, Any]
 _MOST_HARMS = 2
 _MOST_NAMED = 3
 """Amounts, orders and articles that a sentence can carry."""
+_HEAD = 4
+"""Letters of an article's last word from which it may stand for the article."""
 _QUOTE = 160
 _BESIDE = 60
 """Characters within which an occasion and its day belong together."""
@@ -69,13 +73,13 @@ def said(
     language: str,
 ) -> Json:
     """The `said` part of the case file; `order` is one that this customer may be told of."""
-    found, has = seen.entities, seen.conditions
+    found, has = _of_customer(case, seen), seen.conditions
     deadlines = sorted(e.value for e in found.of("deadline"))
     items = articles(pack, seen, order, language)
     told = signals.harms(seen.own, triage.issue_type, seen.language.code)
     telling = [h for _, h in told if not h.general] or [h for _, h in told]
     harms = [h.phrase.get(language, "") for h in telling]
-    ids = found.values("order_id")[:_MOST_NAMED]
+    ids = (found.values("order_id") or seen.entities.values("order_id")[:1])[:_MOST_NAMED]
     return {
         "order_id": ids[0] if ids else case.order_ref,
         "order_ids": list(ids) or [case.order_ref] * bool(case.order_ref),
@@ -133,26 +137,52 @@ def is_notice(case: Escalation, seen: Understanding) -> bool:
     return bool(_DISPUTE & seen.conditions) and not _FIRST_OR_SECOND_PERSON.search(own)
 
 
+def _of_customer(case: Escalation, seen: Understanding) -> Entities:
+    """What the customer named; what staff named counts only where nobody else wrote."""
+    theirs = tuple(e for e in seen.entities.all if case.messages[e.span.message].author != "staff")
+    return Entities(theirs) if any(m.author != "staff" for m in case.messages) else seen.entities
+
+
 def articles(pack: Pack, seen: Understanding, order: Order | None, language: str) -> list[str]:
     """The articles concerned by names that fit a sentence.
 
-    Those of the order come first. Without one, an article counts when its own name was said ("the Halo", "steel bottle"); one
-    known by a common word alone ("boots") is named by that word, or not at all beside others.
+    With an order that the customer means they are its own and no others. Without one, an article counts when its own name was
+    said ("the Halo", "steel bottle"); one known by a common word alone ("boots") is named by that word, or not at all beside
+    others.
     """
     names = {p.sku: p.name for p in pack.products}
-    said = list(seen.entities.of("product"))
-    if order is not None and order.items:
-        skus = {e.detail for e in said}
-        held = [i.name for i in order.items if i.sku and i.sku in skus] or [i.name for i in order.items][
-            : 1 if len(order.items) == 1 else 0
+    said = [e for e in seen.entities.of("product") if seen.own[e.span.message].strip()]
+    if order is not None and order.items and _meant(order, seen):
+        skus, words = {e.detail for e in said}, _words(" ".join(seen.own))
+        held = [i.name for i in order.items if i.sku and i.sku in skus] or [
+            i.name for i in order.items if _is_named(i.name, words)
         ]
-        if held:
-            return _distinct(short(n) for n in held)
+        return _distinct(short(n) for n in held or [i.name for i in order.items[: len(order.items) == 1]])
     sure = [names.get(e.detail, e.text) for e in said if _own_name(e.text, names.get(e.detail, ""))]
     if sure or language != "en":
         return _distinct(short(n) for n in sure)
     common = {e.text.lower() for e in said}
     return list(common) if len(common) == 1 else []
+
+
+def _meant(order: Order, seen: Understanding) -> bool:
+    """Whether the customer may mean this order: its number was named, or none was."""
+    named = seen.entities.values("order_id")
+    return not named or order_key(order.id) in {order_key(n) for n in named}
+
+
+def _words(text: str) -> str:
+    """A text as words between blanks, without a plural's ending."""
+    return " ".join(["", *(w.removesuffix("s") for w in re.findall(r"[^\W_]+", text.lower())), ""])
+
+
+def _is_named(name: str, words: str) -> bool:
+    """Whether an article's name or its last word is among `words`."""
+    whole = _words(short(name))
+    last = whole.split()[-1:]
+    return bool(last) and (
+        whole in words or (len(last[0]) >= _HEAD and last[0] not in VAGUE and f" {last[0]} " in words)
+    )
 
 
 def _own_name(text: str, name: str) -> bool:
@@ -211,7 +241,7 @@ def clip(text: str, most: int = _QUOTE) -> str:
 
 
 def _threat(triage: Triage, has: frozenset[str]) -> str:
-    if triage.issue_type == "chargeback" or "chargeback_threat" in has:
+    if "chargeback_threat" in has:
         return "chargeback"
     held = {c.id for c in triage.criteria}
     return "legal" if "legal" in held else "press" if held & {"press", "press_live"} else ""

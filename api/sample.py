@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, select
 
@@ -60,9 +61,22 @@ def queue_open_cases(desk: Runtime) -> int:
         return 0
     who = first_admin(desk)
     rows = [json.loads(line) for line in (folder / OPEN_CASES).read_text(encoding="utf-8").splitlines() if line.strip()]
-    for row in rows:
+    for row in as_of(rows, desk.clock.now()):
         desk.desk.receive(who, row)
     return len(rows)
+
+
+def as_of(rows: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """The open cases as if they had come in lately: all instants moved by the same whole days, the newest into the day before `now`."""
+    by = timedelta(days=(now - max(datetime.fromisoformat(row["received_at"]) for row in rows)).days)
+
+    def moved(part: Mapping[str, Any]) -> dict[str, Any]:
+        instants = {k: part[k] for k in ("received_at", "at") if part.get(k)}
+        return {**part, **{k: (datetime.fromisoformat(v) + by).isoformat() for k, v in instants.items()}}
+
+    return [
+        moved({**row, "messages": [moved(m) for m in row["messages"]]} if row.get("messages") else row) for row in rows
+    ]
 
 
 def first_start(desk: Runtime) -> None:

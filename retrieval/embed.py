@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.errors import ModelMissingError, ModelTamperedError
 from retrieval.precedent import Vectors
@@ -86,25 +85,30 @@ class SentenceEncoder:
             raise ModelMissingError(source, "there is no such folder")
 
         import torch
-        from sentence_transformers import SentenceTransformer
         from tokenizers import Tokenizer
 
+        from retrieval.bert import PackedBert, read_folder
+
         torch.set_num_threads(threads)
-        try:
-            self._library: Any = SentenceTransformer(source, device="cpu").eval()
-        except (OSError, ValueError) as error:
-            raise ModelMissingError(source, str(error).splitlines()[0]) from error
         self._torch: Any = torch
-        self._dimension = int(self._library.get_embedding_dimension())
-        self._bert: Any = _plain_bert(self._library)
-        limit = int(self._library.max_seq_length or 512)
-        backend: str = self._library.tokenizer.backend_tokenizer.to_str()
-        # A private copy with its limits set once: the library sets them at each call, which is not thread-safe.
+        self._library: Any = None
+        self._bert: PackedBert | None = None
+        saved = read_folder(Path(source))
+        if saved is not None:
+            backend: str = Tokenizer.from_file(str(saved.tokenizer)).to_str()
+            self._bert, limit = PackedBert(saved), saved.limit
+            self._dimension, pooling = self._bert.width, "mean"
+            digest = _digest({f"0.model.{name}": tensor for name, tensor in saved.weights.items()}, backend)
+        else:
+            self._library = _library(source)
+            backend = self._library.tokenizer.backend_tokenizer.to_str()
+            limit = int(self._library.max_seq_length or 512)
+            self._dimension, pooling = int(self._library.get_embedding_dimension()), "library"
+            digest = _digest(self._library.state_dict(), backend)
         self._tokenizer: Any = Tokenizer.from_str(backend)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(limit)
-        pooling = "mean" if self._bert else "library"
-        self._fingerprint = f"{_digest(self._library, backend)}-fp32-{self._dimension}-{limit}-{pooling}"
+        self._fingerprint = f"{digest}-fp32-{self._dimension}-{limit}-{pooling}"
 
     @property
     def fingerprint(self) -> str:
@@ -124,27 +128,14 @@ class SentenceEncoder:
             return np.asarray(
                 self._library.encode(list(texts), normalize_embeddings=True, show_progress_bar=False), np.float32
             )
+        bert, torch = self._bert, self._torch
         tokens: list[list[int]] = [e.ids for e in self._tokenizer.encode_batch(list(texts))]
-        return np.concatenate([self._forward(tokens[pack]) for pack in _packs([len(t) for t in tokens])])
-
-    def _forward(self, tokens: Sequence[Sequence[int]]) -> Vectors:
-        torch = self._torch
-        with torch.inference_mode():
-            lengths = torch.tensor([len(t) for t in tokens])
-            ids = torch.tensor([[i for t in tokens for i in t]])
-            mask = None
-            if len(tokens) > 1:
-                owner = torch.repeat_interleave(torch.arange(len(tokens)), lengths)
-                mask = (owner[:, None] == owner[None, :])[None, None]
-            hidden = self._bert(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=torch.cat([torch.arange(len(t)) for t in tokens])[None],
-                token_type_ids=torch.zeros_like(ids),
-            )[0][0]
-            mean = torch.segment_reduce(hidden, "mean", lengths=lengths)
-            vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=1).numpy()
-            return vectors
+        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i])) if len(tokens) > _AS_GIVEN else range(len(tokens))
+        vectors: Vectors = np.empty((len(tokens), self._dimension), np.float32)
+        for pack in _packs([len(tokens[i]) for i in order]):
+            chosen = list(order[pack])
+            vectors[chosen] = torch.nn.functional.normalize(bert([tokens[i] for i in chosen]), dim=1).numpy()
+        return vectors
 
 
 def _packs(lengths: Sequence[int]) -> Iterator[slice]:
@@ -158,23 +149,25 @@ def _packs(lengths: Sequence[int]) -> Iterator[slice]:
     yield slice(start, len(lengths))
 
 
-def _plain_bert(library: Any) -> Any:
-    """The bare network when it is BERT with mean pooling and nothing after it that bends the vector, else None.
+def _library(source: str) -> Any:
+    """The model as the library loads it.
 
-    Only there are absolute positions and a block mask known to keep packed texts apart.
+    Raises:
+        ModelMissingError: nothing loadable there.
+
     """
-    names = [type(module).__name__ for module in library]
-    plain = names in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
-    network = getattr(library[0], "auto_model", None)
-    if plain and network is not None and network.config.model_type == "bert" and library[1].pooling_mode == "mean":
-        return network
-    return None
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        return SentenceTransformer(source, device="cpu").eval()
+    except (OSError, ValueError) as error:
+        raise ModelMissingError(source, str(error).splitlines()[0]) from error
 
 
-def _digest(library: Any, tokenizer: str) -> str:
+def _digest(weights: Mapping[str, Any], tokenizer: str) -> str:
     """12 hex digits over weights and tokenizer as loaded."""
     digest = hashlib.sha256(tokenizer.encode())
-    for name, tensor in sorted(library.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensor.numpy()).data)
     return digest.hexdigest()[:12]

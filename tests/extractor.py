@@ -128,6 +128,8 @@ def _figure(bare: str, start: int, after: Sequence[str], before: str, year: int)
         return Thing("share", re.sub(r"[^\d.,]", "", bare).replace(",", "."), start, end)
     if plain.isdigit() and after and (unit := _period(after)):
         return Thing("period", f"{int(plain)} {unit}", start, end)
+    if re.fullmatch(r"\d{1,3}(?:[.,]?\d{3})*[.,]\d\d?", bare) and ":" not in bare:
+        return Thing("money", f"{money(bare):.2f} ?", start, end)
     code = re.sub(r"[^0-9A-Za-z]", "", bare).upper()
     if len(re.sub(r"\D", "", code)) >= 4 and not re.fullmatch(r"20\d\d", code) and ":" not in bare:
         return Thing("code", code, start, end)

@@ -16,7 +16,7 @@ _TOKEN: Final = re.compile(r"[^\W_]+")
 _SIZE: Final = re.compile(
     r"\d|^(?:of|the|and|for|with|set|pack|kg|g|l|ml|cm|x|months?|pieces?|pairs?|smart|electric|new)$"
 )
-_VAGUE: Final = frozenset({"light", "machine", "chest", "cream", "paper", "water", "cover", "board", "stand", "piece"})
+VAGUE: Final = frozenset({"light", "machine", "chest", "cream", "paper", "water", "cover", "board", "stand", "piece"})
 """Head nouns that name too many other things to stand for a product alone."""
 _ARTICLE: Final = re.compile(
     r"\b(?:the|my|your|our|this|that|a|an|der|die|das|den|dem|mein|meine|meinen|meiner|meinem|ihr|ihre|ihren|ein|eine|einen|"
@@ -81,7 +81,7 @@ def _phrases(ts: list[str], name: str) -> list[tuple[str, ...]]:
     runs = [r for r in runs if sum(not _SIZE.search(w) for w in r) >= 2]
     head = ts[core - 1]
     runs.append(tuple(ts))
-    if core > 1 and len(head) > 4 and head not in _VAGUE and not any(w in {"set", "pack", "box"} for w in ts[core:end]):
+    if core > 1 and len(head) > 4 and head not in VAGUE and not any(w in {"set", "pack", "box"} for w in ts[core:end]):
         runs.append((head,))
     return runs
 

@@ -93,7 +93,7 @@ def _add(r: Reader, year: int, month: int, day: int, start: int, end: int) -> bo
 
 
 _CLOCK: Final = re.compile(
-    r"(\d{1,2})[:h.](\d\d)(?::\d\d)? ?((?i:am|pm|a\.m\.|p\.m\.|uhr|o'clock))?(?!\d)"
+    r"(\d{1,2})[:h.](\d\d)(?::\d\d)?(?: ?((?i:am|pm|a\.m\.|p\.m\.|uhr|o'clock)))?(?!\d)"
     r"|(\d{1,2}) ?((?i:am|pm|a\.m\.|p\.m\.|uhr|o['’]clock))\b"
 )
 

@@ -78,11 +78,13 @@ def _token(value: str) -> str:
 
 
 def _literals(k: Known, e: Evidence) -> None:
-    """Articles such as "Trail power bank 20000", and the case's own number, however its caller writes it."""
+    """Articles such as "Trail power bank 20000", the customer's name and the case's own number, however they are written."""
     names = {e.case_id: "case:id"}
     names |= {i.name: f"order:/items/{n}/name" for n, i in enumerate(e.order.items if e.order else ())}
     names |= dict.fromkeys(e.store.products, "store:products")
     k.literals = {fold(name): source for name, source in names.items() if _FIGURE.search(name) and len(name) >= _LEAST}
+    if len(e.customer.name) >= _LEAST:  # "April May" and "Plantão Black Friday" are no days
+        k.literals[fold(e.customer.name)] = "customer:name"
 
 
 _FIGURE: Final = re.compile(r"[\d_]")

@@ -28,7 +28,7 @@ _EMERGENCY_CUE: Final = re.compile(
 )
 _ROLES: Final = {
     "placed": r"(?:placed|ordered|bestellt|bestellung vom|commande du|command[ee]+|pedido (?:del|realizado)|realizado|ordinato|effettuato|besteld|feito|encomendad)",
-    "dispatched": r"(?:dispatched|shipped|left our|versandt|verschickt|versendet|expedie|enviado|spedito|verzonden|expedid)",
+    "dispatched": r"(?:dispatched|shipped|sent(?= on )|left our|versandt|verschickt|versendet|expedie|enviado|spedito|verzonden|expedid)",
     "expected": r"(?:expected|estimated|due to arrive|erwartet|voraussichtlich|prevu|previst|previst[oa]|verwacht)",
     "delivered": r"(?:delivered|delivery scan|zugestellt|geliefert|zustellung (?:am|vom)|livre|entregado|consegnat|bezorgd|geleverd|entregue)",
     "due": r"(?:evidence|nachweise|beweis)",

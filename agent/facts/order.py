@@ -139,6 +139,8 @@ def money(k: Known, worth: Money | None, source: str, role: str) -> None:
     """One sum of a record."""
     if worth is not None:
         k.add("amount", f"{worth.amount:.2f} {worth.currency}".strip(), source, role)
+        if not worth.currency:  # such a sum can only be written as a bare number
+            k.add("number", f"{worth.amount.normalize():f}", source, role)
 
 
 def instant(k: Known, at: datetime | None, source: str, zone: ZoneInfo, *roles: str) -> None:

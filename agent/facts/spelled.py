@@ -67,7 +67,12 @@ def _compound(word: str) -> int | None:
 
 def runs(words: Sequence[Word], text: str) -> list[tuple[int, int, Decimal]]:
     """Runs of number words: index of the first word, index behind the last, and the value."""
-    numerals = {i for i, w in enumerate(words) if w.folded in WORDS or (len(w.folded) > _SHORT and _numeral(w.folded))}
+    numerals = {
+        i
+        for i, w in enumerate(words)
+        if (w.folded in WORDS and not (w.folded == "um" and i + 1 < len(words) and words[i + 1].folded in WORDS))
+        or (len(w.folded) > _SHORT and _numeral(w.folded))
+    }
     found: list[tuple[int, int, Decimal]] = []
     behind = 0
     for i in sorted(numerals):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -119,6 +120,7 @@ def unbacked_promise(r: Reading) -> Findings:
 
 
 _BINDING: Final = frozenset({"amount", "date", "duration", "time", "percent"})
+_SUMS: Final = frozenset({"amount", "number"})
 _NOT_BACKING: Final = ("message:", "clock:now")
 _GOODWILL: Final = frozenset({"credit", "discount", "compensation", "exception"})
 
@@ -128,7 +130,8 @@ def _remedy(r: Reading, c: Commitment) -> Findings:
     inside = r.facts_in(c.start, c.end)
     figures = [f for f in inside if f.kind in _BINDING]
     loose = [f for f in figures if f.source.startswith(_NOT_BACKING) or f.state in _WRONG]
-    if not loose and c.action == "refund" and any(f.source.startswith("order:/refunds") for f in figures):
+    made = r.evidence.known.roles.get("refund", frozenset[str]())
+    if not loose and c.action == "refund" and any(f.kind in _SUMS and f.value in made for f in inside):
         return
     lines = r.evidence.known.policy_lines
     if not loose and any(backed_by_policy(r.text, c, lines, p) for p in r.phrases):
@@ -176,11 +179,13 @@ def claimed_action(r: Reading) -> Findings:
         done.add("refund")
     if order and any(f.dispatched_at for f in order.fulfilments):
         done.add("send")
+    opened = order is not None and any(x.opened_at for x in order.returns)
     for p in r.phrases:
         for m in r.text.find(p.deeds):
             verb = m.part
             passive = m.words.split()[0] not in _FIRST_PERSON
-            read = passive and r.evidence.known.words.get(verb, "").startswith("order:")
+            of_return = opened and _RETURN_OPENED.search(r.text.folded, r.text.clause(m.start)[0], m.end) is not None
+            read = passive and (of_return or r.evidence.known.words.get(verb, "").startswith("order:"))
             if m.name.rstrip("_") not in done and not read and not r.harmless(m, p):
                 yield r.finding(
                     "claimed_action",
@@ -190,4 +195,6 @@ def claimed_action(r: Reading) -> Findings:
                 )
 
 
+_RETURN_OPENED: Final = re.compile(r"\b(?:return|ruckgabe|rucksendung)\b.*\b(?:opened|eroffnet|angemeldet)$")
+"""A return that the record has as opened may be told so."""
 _FIRST_PERSON: Final = frozenset({"i", "we", "our", "ich", "wir", "unser", "unsere", "habe", "haben"})

@@ -69,6 +69,7 @@ def test_json_as_text_or_bytes_is_read_like_an_object() -> None:
         ({"text": "é" * 40_000}, ["text", "64 KB"]),
         ({"messages": [{"text": "a"}] * 201}, ["messages", "201", "200"]),
         ('{"text": "a"', ["not valid JSON", "line 1"]),
+        ('[{"text": "a"}]', ["is a JSON list", "one JSON object"]),
         ('{"text": 1' + "[" * 100_000, ["JSON"]),
         ({"text": "a", "colour": "red"}, ["colour", "not a known field", "order_ref"]),
         ({"messages": [{"text": "a", "form": "x"}]}, ["messages.0.form", "not a known field", "subject"]),
@@ -94,7 +95,7 @@ def test_what_cannot_be_read_is_refused_with_field_and_fix(payload: Any, words: 
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("text", ["👍", "Kind regards\nAnna", "Grüße", "?", "{broken", "Zażółć gęślą jaźń, proszę"])
+@pytest.mark.parametrize("text", ["👍", "Kind regards\nAnna", "Grüße", "?", "[broken again]", "{broken", "Zażółć gęślą jaźń, proszę"])
 def test_a_thin_or_strange_text_is_still_a_case(text: str) -> None:
     if text.startswith("{"):
         with pytest.raises(BadInput):

@@ -1,0 +1,149 @@
+"""A BERT network as plain arithmetic: the numbers of the library, without importing it and without its detours.
+
+Weights are laid out once as the processor multiplies them best, the three projections of attention are one product, and
+texts share a pass as one row of tokens, kept apart by the attention mask.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+Weights: TypeAlias = Mapping[str, torch.Tensor]
+Step: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+
+_ROWS: Final = 64
+"""Rows that the layout of a weight is chosen for; it serves any number of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A folder that sentence-transformers wrote, with a model that `PackedBert` can compute."""
+
+    weights: Weights
+    heads: int
+    epsilon: float
+    limit: int
+    """Most tokens of a text."""
+    tokenizer: Path
+
+
+def read_folder(folder: Path) -> Saved | None:
+    """What is saved there; None when it is no BERT with mean pooling, which only the library can load.
+
+    Only there are absolute positions and a block mask known to keep packed texts apart.
+    """
+    try:
+        modules = [m["type"].rpartition(".")[2] for m in _json(folder / "modules.json")]
+        bert, own, pooling = (_json(folder / name) for name in _SETTINGS)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    files = weights, tokenizer = folder / "model.safetensors", folder / "tokenizer.json"
+    plain = modules in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and all(
+        bert.get(name) == value for name, value in _PLAIN.items()
+    )
+    pooled = [name for name, on in pooling.items() if name.startswith("pooling_mode") and on]
+    if not plain or pooled not in (["pooling_mode_mean_tokens"], ["pooling_mode"]) or not all(f.is_file() for f in files):
+        return None
+    from safetensors.torch import load_file  # noqa: PLC0415 - its own first import of torch would be the slow one
+
+    held = {n: t.float() for n, t in load_file(weights).items() if t.is_floating_point()}
+    return Saved(
+        held, int(bert["num_attention_heads"]), float(bert["layer_norm_eps"]),
+        int(own.get("max_seq_length") or bert["max_position_embeddings"]), tokenizer,
+    )  # fmt: skip
+
+
+_SETTINGS: Final = ("config.json", "sentence_bert_config.json", "1_Pooling/config.json")
+_PLAIN: Final = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+class PackedBert:
+    """Mean vectors of texts that share one forward pass."""
+
+    def __init__(self, saved: Saved) -> None:
+        """Lays the weights out; those of `saved` are not needed afterwards, but for the words."""
+        held = saved.weights
+        self._words = held["embeddings.word_embeddings.weight"]
+        # every token is of the first type, so that row is part of its position
+        first = held["embeddings.token_type_embeddings.weight"][0]
+        self._places = held["embeddings.position_embeddings.weight"] + first
+        self._norm = _norm(held, "embeddings.LayerNorm", saved.epsilon)
+        count = 1 + max(int(name.split(".")[2]) for name in held if name.startswith("encoder.layer."))
+        self._layers = [_Layer(saved, f"encoder.layer.{n}") for n in range(count)]
+
+    @property
+    def width(self) -> int:
+        """Length of one vector."""
+        return self._words.shape[1]
+
+    @torch.inference_mode()
+    def __call__(self, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Means over the tokens of each text, shape (len(texts), width); a text is its token ids."""
+        lengths = [len(t) for t in texts]
+        ids = torch.tensor(list(chain.from_iterable(texts)))
+        places = torch.from_numpy(np.concatenate([np.arange(n) for n in lengths]))
+        rows = self._norm(self._words[ids] + self._places[places])
+        mask = None
+        if len(texts) > 1:
+            owner = torch.from_numpy(np.repeat(np.arange(len(texts)), lengths))
+            apart = owner[:, None] != owner[None, :]
+            mask = torch.zeros(apart.shape).masked_fill_(apart, -torch.inf)
+        for layer in self._layers:
+            rows = layer(rows, mask)
+        return torch.stack([part.mean(0) for part in rows.split(lengths)])
+
+
+class _Layer:
+    """Attention and the two products behind it."""
+
+    def __init__(self, saved: Saved, name: str) -> None:
+        held, self._heads = saved.weights, saved.heads
+        three = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
+        self._three = _linear(*(torch.cat([held[f"{part}.{end}"] for part in three]) for end in ("weight", "bias")))
+        self._out, self._norm = _dense(held, f"{name}.attention.output.dense"), _norm(
+            held, f"{name}.attention.output.LayerNorm", saved.epsilon
+        )
+        self._wide = _dense(held, f"{name}.intermediate.dense", "gelu")
+        self._narrow = _dense(held, f"{name}.output.dense")
+        self._last = _norm(held, f"{name}.output.LayerNorm", saved.epsilon)
+
+    def __call__(self, rows: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        count, width = rows.shape
+        q, k, v = self._three(rows).view(count, 3, self._heads, width // self._heads).permute(1, 2, 0, 3)[:, None]
+        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        rows = self._norm(self._out(seen[0].transpose(0, 1).reshape(count, width)) + rows)
+        return self._last(self._narrow(self._wide(rows)) + rows)
+
+
+def _dense(held: Weights, name: str, after: str = "none") -> Step:
+    return _linear(held[f"{name}.weight"], held[f"{name}.bias"], after)
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor, after: str = "none") -> Step:
+    """x -> after(x @ weight.T + bias), with the weight laid out beforehand where this build of torch can."""
+    ops: Any = torch.ops.mkldnn
+    try:
+        packed, product = ops._reorder_linear_weight(weight, _ROWS), ops._linear_pointwise  # noqa: SLF001 - no public name
+        product(torch.zeros(2, weight.shape[1]), packed, bias, after, [], "none")
+    except (AttributeError, RuntimeError):
+        then: Step = functional.gelu if after == "gelu" else lambda x: x
+        return lambda x: then(functional.linear(x, weight, bias))
+    return lambda x: product(x, packed, bias, after, [], "none")
+
+
+def _norm(held: Weights, name: str, epsilon: float) -> Step:
+    weight, bias = held[f"{name}.weight"], held[f"{name}.bias"]
+    return lambda x: functional.layer_norm(x, weight.shape, weight, bias, epsilon)

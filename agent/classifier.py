@@ -110,7 +110,7 @@ class Taught:
 
         The English encoder is silent for other languages, on either side: there its vectors only add noise.
         """
-        spoken = english.any(axis=1)[:, None] & self.english.any(axis=1)
+        spoken = np.outer(english.any(axis=1), self.english.any(axis=1))
         near = _WEIGHT["english"] * _gaussian(english, self.english) * spoken
         return (near + _WEIGHT["multilingual"] * _gaussian(multilingual, self.multilingual)).astype(np.float32)
 

@@ -142,7 +142,7 @@ async def open_loop(desk: Served, rate: float, seconds: float) -> list[tuple[flo
 
 async def run(home: Path, rate: float, seconds: float) -> dict[str, Any]:
     """All figures."""
-    from tests.fakes.provider import Provider  # noqa: PLC0415 - a bench of the checkout, not of the installed package
+    from tests.fakes.provider import Provider
 
     key = prepared(home)
     with serving(home, key) as desk:

@@ -103,7 +103,8 @@ def _split(
     ask: list[Example] = []
     counts: Counter[str] = Counter()
     left = Counter(x.label for x in examples)
-    for at in random.permutation(len(examples)):
+    order: list[int] = random.permutation(len(examples)).tolist()
+    for at in order:
         x = examples[at]
         spare = left[x.label] > _FEWEST_ASKED
         left[x.label] -= 1
@@ -122,11 +123,12 @@ def _desk(teach: Sequence[Example], ask: Sequence[Example]) -> Any:
 
 
 def _tfidf(teach: Sequence[Example], ask: Sequence[Example]) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - seconds to import
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
 
-    line = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=500))
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    line: Any = Pipeline([("words", words), ("regression", LogisticRegression(C=10, max_iter=500))])
     line.fit([x.sense.text for x in teach], [x.label for x in teach])
     return line.predict([x.sense.text for x in ask])
 
@@ -149,8 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--asked", type=int, default=1500, help="texts asked about, at most")
     parser.add_argument("--seed", type=int, default=7)
     chosen = parser.parse_args(arguments)
-    from retrieval.embed import SentenceEncoder  # noqa: PLC0415 - seconds to import
-    from retrieval.multilingual import MultilingualEncoder  # noqa: PLC0415
+    from retrieval.embed import SentenceEncoder
+    from retrieval.multilingual import MultilingualEncoder
 
     try:
         rows = read(chosen.file, chosen.label)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch.nn import functional
 
@@ -51,11 +52,14 @@ def read_folder(folder: Path) -> Saved | None:
         bert.get(name) == value for name, value in _PLAIN.items()
     )
     pooled = [name for name, on in pooling.items() if name.startswith("pooling_mode") and on]
-    if not plain or pooled not in (["pooling_mode_mean_tokens"], ["pooling_mode"]) or not all(f.is_file() for f in files):
+    if (
+        not plain
+        or pooled not in (["pooling_mode_mean_tokens"], ["pooling_mode"])
+        or not all(f.is_file() for f in files)
+    ):
         return None
-    from safetensors.torch import load_file  # noqa: PLC0415 - its own first import of torch would be the slow one
-
-    held = {n: t.float() for n, t in load_file(weights).items() if t.is_floating_point()}
+    loaded: Weights = cast(Any, safetensors.torch).load_file(weights)
+    held = {n: t.float() for n, t in loaded.items() if t.is_floating_point()}
     return Saved(
         held, int(bert["num_attention_heads"]), float(bert["layer_norm_eps"]),
         int(own.get("max_seq_length") or bert["max_position_embeddings"]), tokenizer,
@@ -103,7 +107,8 @@ class PackedBert:
             mask = torch.zeros(apart.shape).masked_fill_(apart, -torch.inf)
         for layer in self._layers:
             rows = layer(rows, mask)
-        return torch.stack([part.mean(0) for part in rows.split(lengths)])
+        parts: Sequence[torch.Tensor] = torch.split(rows, lengths)
+        return torch.stack([part.mean(0) for part in parts])
 
 
 class _Layer:
@@ -112,10 +117,10 @@ class _Layer:
     def __init__(self, saved: Saved, name: str) -> None:
         held, self._heads = saved.weights, saved.heads
         three = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
-        self._three = _linear(*(torch.cat([held[f"{part}.{end}"] for part in three]) for end in ("weight", "bias")))
-        self._out, self._norm = _dense(held, f"{name}.attention.output.dense"), _norm(
-            held, f"{name}.attention.output.LayerNorm", saved.epsilon
-        )
+        weight, bias = (torch.cat([held[f"{part}.{end}"] for part in three]) for end in ("weight", "bias"))
+        self._three = _linear(weight, bias)
+        self._out = _dense(held, f"{name}.attention.output.dense")
+        self._norm = _norm(held, f"{name}.attention.output.LayerNorm", saved.epsilon)
         self._wide = _dense(held, f"{name}.intermediate.dense", "gelu")
         self._narrow = _dense(held, f"{name}.output.dense")
         self._last = _norm(held, f"{name}.output.LayerNorm", saved.epsilon)
@@ -133,10 +138,10 @@ def _dense(held: Weights, name: str, after: str = "none") -> Step:
 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor, after: str = "none") -> Step:
-    """x -> after(x @ weight.T + bias), with the weight laid out beforehand where this build of torch can."""
+    """Maps x to after(x @ weight.T + bias), with the weight laid out beforehand where this build of torch can."""
     ops: Any = torch.ops.mkldnn
     try:
-        packed, product = ops._reorder_linear_weight(weight, _ROWS), ops._linear_pointwise  # noqa: SLF001 - no public name
+        packed, product = ops._reorder_linear_weight(weight, _ROWS), ops._linear_pointwise
         product(torch.zeros(2, weight.shape[1]), packed, bias, after, [], "none")
     except (AttributeError, RuntimeError):
         then: Step = functional.gelu if after == "gelu" else lambda x: x

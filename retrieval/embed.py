@@ -130,11 +130,8 @@ class SentenceEncoder:
             )
         bert, torch = self._bert, self._torch
         tokens: list[list[int]] = [e.ids for e in self._tokenizer.encode_batch(list(texts))]
-        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i])) if len(tokens) > _AS_GIVEN else range(len(tokens))
-        vectors: Vectors = np.empty((len(tokens), self._dimension), np.float32)
-        for pack in _packs([len(tokens[i]) for i in order]):
-            chosen = list(order[pack])
-            vectors[chosen] = torch.nn.functional.normalize(bert([tokens[i] for i in chosen]), dim=1).numpy()
+        passes = [torch.nn.functional.normalize(bert(tokens[pack]), dim=1) for pack in _packs([len(t) for t in tokens])]
+        vectors: Vectors = torch.cat(passes).numpy()
         return vectors
 
 

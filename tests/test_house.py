@@ -26,6 +26,7 @@ JUDGED = sorted((ROOT / "evals/datasets/judgement").glob("*.jsonl"))
 
 ENVIRONMENT = {
     "api/settings.py": "the only reader of the desk's settings",
+    "api/bench.py": "hands the environment on to the desk that it starts",
     "api/wiring.py": "switches a library's progress bars off before its import",
     "agent/llm_request.py": "tells a library not to fetch its price list, before its import",
     "retrieval/embed.py": "tells a library to stay offline, before its import",

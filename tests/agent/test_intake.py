@@ -95,7 +95,9 @@ def test_what_cannot_be_read_is_refused_with_field_and_fix(payload: Any, words: 
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("text", ["👍", "Kind regards\nAnna", "Grüße", "?", "[broken again]", "{broken", "Zażółć gęślą jaźń, proszę"])
+@pytest.mark.parametrize(
+    "text", ["👍", "Kind regards\nAnna", "Grüße", "?", "[broken again]", "{broken", "Zażółć gęślą jaźń, proszę"]
+)
 def test_a_thin_or_strange_text_is_still_a_case(text: str) -> None:
     if text.startswith("{"):
         with pytest.raises(BadInput):

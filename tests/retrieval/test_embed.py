@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
+from sentence_transformers import SentenceTransformer
 
 from retrieval import embed
+from retrieval.bert import read_folder
 from retrieval.embed import SentenceEncoder, packaged_model, verify
 from retrieval.errors import ModelMissingError, ModelTamperedError
 
@@ -27,7 +32,7 @@ def encoder() -> SentenceEncoder:
 
 
 def test_vectors_equal_those_of_the_library(encoder):
-    library = encoder._library.encode(TEXTS, normalize_embeddings=True)
+    library = SentenceTransformer(str(packaged_model()), device="cpu").encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(encoder.encode(TEXTS), library, atol=1e-6)
 
 
@@ -55,23 +60,51 @@ def test_several_threads_may_encode_at_once(encoder):
             np.testing.assert_allclose(vectors, encoder.encode(TEXTS), atol=1e-6)
 
 
-def test_a_network_that_is_not_plain_bert_is_left_to_the_library(encoder, monkeypatch):
-    ours = encoder.encode(TEXTS)
-    monkeypatch.setattr(encoder, "_bert", None)
-    np.testing.assert_allclose(encoder.encode(TEXTS), ours, atol=1e-6)
-    monkeypatch.setattr(encoder._library[0].auto_model.config, "model_type", "mpnet")
-    assert embed._plain_bert(encoder._library) is None
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the packaged model whose settings may be changed."""
+    copy = tmp_path / "model"
+    shutil.copytree(packaged_model(), copy, copy_function=os.symlink)
+    return copy
 
 
-def test_the_fingerprint_changes_with_the_weights(encoder):
+def change(file, **over):
+    settings = {**json.loads(file.read_text()), **over}
+    file.unlink()
+    file.write_text(json.dumps(settings))
+
+
+@pytest.mark.parametrize(
+    ("file", "over"),
+    [
+        ("config.json", {"model_type": "mpnet"}),
+        ("config.json", {"hidden_act": "relu"}),
+        ("config.json", {"position_embedding_type": "relative_key"}),
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}),
+    ],
+)
+def test_a_network_that_is_not_plain_bert_with_mean_pooling_is_left_to_the_library(folder, file, over):
+    assert read_folder(folder) is not None
+    change(folder / file, **over)
+    assert read_folder(folder) is None
+
+
+def test_a_model_of_the_library_gives_the_same_kind_of_vectors(encoder, folder):
+    change(folder / "config.json", position_embedding_type="unknown to us")
+    by_library = SentenceEncoder(str(folder))
+    assert by_library.fingerprint.endswith("-fp32-384-256-library")
+    np.testing.assert_allclose(by_library.encode(TEXTS), encoder.encode(TEXTS), atol=1e-6)
+
+
+def test_the_fingerprint_changes_with_the_weights_and_the_tokenizer(encoder):
     assert encoder.fingerprint.endswith("-fp32-384-256-mean")
-    weight = encoder._bert.encoder.layer[0].output.dense.bias
-    before = embed._digest(encoder._library, "")
-    weight.data[0] += 1e-3
-    try:
-        assert embed._digest(encoder._library, "") != before
-    finally:
-        weight.data[0] -= 1e-3
+    weights = {"a": torch.zeros(3), "b": torch.ones(2)}
+    digests = [
+        embed._digest(weights, "words"),
+        embed._digest({**weights, "a": torch.tensor([0.0, 0.0, 1e-3])}, "words"),
+        embed._digest(weights, "other words"),
+    ]
+    assert len(set(digests)) == 3
 
 
 def test_the_packaged_files_are_the_published_ones():

@@ -5,9 +5,11 @@ Silence is not an outcome: a step that fails gives the case to a person.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -46,6 +48,9 @@ from retrieval.precedent import Encoder, Found, Query, Search
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
+
+_READERS = ThreadPoolExecutor(2, thread_name_prefix="reading")
+"""Reading keeps a core busy, so it must not hold up the answers of engines; more threads than cores only get in each other's way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +103,7 @@ async def propose(escalation: Escalation, deps: Deps, *, now: datetime, hint: st
     timing: dict[str, float] = {}
     started = time.perf_counter()
     try:
-        read = _read(escalation, deps, now, timing)
+        read = await asyncio.get_running_loop().run_in_executor(_READERS, _read, escalation, deps, now, timing)
     except Exception as e:  # the fall to a human: whatever fails, the case reaches a person
         log.exception("case %s could not be read", escalation.id)
         return _unread(escalation, deps, now, e)

@@ -97,6 +97,9 @@ class Prompts:
 
     all: Mapping[str, Prompt]
     _engine: Engine = field(repr=False)
+    _inputs: Mapping[str, Mapping[str, Input]] = field(repr=False)
+    """What each file and the partials that it reaches declare, by name."""
+    _versions: Mapping[str, str] = field(repr=False)
 
     def get(self, id_: str) -> Prompt:
         """The prompt file with this id.
@@ -127,7 +130,7 @@ class Prompts:
         """
         prompt = self.get(id_)
         context: dict[str, Any] = {}
-        for name, declared in sorted(_inputs(self.all, prompt).items()):
+        for name, declared in self._inputs[id_].items():
             _put(context, name, _clean(_take(values, name), name, declared, prompt.head.kind in _MODEL_KINDS))
         text = self._engine.render(id_, context)
         if prompt.head.kind in _MODEL_KINDS:
@@ -141,9 +144,7 @@ class Prompts:
 
     def version(self, id_: str) -> str:
         """sha256 over the file, every partial it reaches and the engine."""
-        parts = sorted(_reach(self.all, self.get(id_)))
-        whole = "\n".join([ENGINE, self.get(id_).digest, *(f"{p} {self.all[p].digest}" for p in parts)])
-        return hashlib.sha256(whole.encode()).hexdigest()
+        return self._versions[self.get(id_).head.id]
 
 
 def load_prompts(folder: Path) -> Prompts:
@@ -175,7 +176,8 @@ def load_prompts(folder: Path) -> Prompts:
         for id_, p in found.items()
     }
     fenced = frozenset(id_ for id_, p in found.items() if p.head.kind in _MODEL_KINDS)
-    return Prompts(found, Engine(sources, fenced))
+    inputs = {id_: dict(sorted(_inputs(found, p).items())) for id_, p in found.items()}
+    return Prompts(found, Engine(sources, fenced), inputs, {id_: _version(found, p) for id_, p in found.items()})
 
 
 def fold(text: str) -> str:
@@ -272,6 +274,12 @@ def _check_marks(prompt: Prompt) -> None:
 def _reach(found: Mapping[str, Prompt], prompt: Prompt) -> set[str]:
     direct = set(prompt.head.use)
     return direct.union(*(_reach(found, found[id_]) for id_ in direct))
+
+
+def _version(found: Mapping[str, Prompt], prompt: Prompt) -> str:
+    parts = sorted(_reach(found, prompt))
+    whole = "\n".join([ENGINE, prompt.digest, *(f"{p} {found[p].digest}" for p in parts)])
+    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def _inputs(found: Mapping[str, Prompt], prompt: Prompt) -> dict[str, Input]:

@@ -11,19 +11,20 @@ class Bell:
     """Rung from any thread, heard by coroutines. A change made by another process is not heard: wait with a timeout."""
 
     def __init__(self) -> None:
-        self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event, str]] = set()
 
-    def ring(self) -> None:
-        """Something changed."""
-        for loop, event in tuple(self._listeners):
-            with suppress(RuntimeError):  # the listener's loop has just closed
-                loop.call_soon_threadsafe(event.set)
+    def ring(self, about: str = "") -> None:
+        """Something changed: the thing with the id `about`, or one that nobody waits for by its id."""
+        for loop, event, awaited in tuple(self._listeners):
+            if awaited in {"", about}:
+                with suppress(RuntimeError):  # the listener's loop has just closed
+                    loop.call_soon_threadsafe(event.set)
 
     @contextmanager
-    def listen(self) -> Generator[Ear]:
-        """Hear every ring from now on; begin before looking, so that no change falls in between."""
+    def listen(self, to: str = "") -> Generator[Ear]:
+        """Hear every ring from now on, or those about the id `to`; begin before looking, so that no change falls in between."""
         event = asyncio.Event()
-        listener = (asyncio.get_running_loop(), event)
+        listener = (asyncio.get_running_loop(), event, to)
         self._listeners.add(listener)
         try:
             yield Ear(event)

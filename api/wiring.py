@@ -163,17 +163,17 @@ async def propose(
 class _TellingDrafts(DraftHandler):
     """Drafts, and says so to whoever waits for one in this process."""
 
-    tell: Callable[[], None] = lambda: None
+    tell: Callable[[str], None] = lambda draft: None
 
     def apply(self, job: Job, work: DraftWork, result: Mapping[str, Any]) -> None:
         """Store the proposal, then tell."""
         DraftHandler.apply(self, job, work, result)
-        self.tell()
+        self.tell(job.data["draft"])
 
     def give_up(self, job: Job, error: str) -> None:
         """Give the case to a human, then tell."""
         DraftHandler.give_up(self, job, error)
-        self.tell()
+        self.tell(job.data["draft"])
 
 
 def _secret(settings: Settings) -> bytes:

@@ -45,6 +45,17 @@ PERIODS = {
     "jahr": "year", "jahre": "year", "jahren": "year",
 }  # fmt: skip
 
+WEEKDAYS = {
+    w: n
+    for n, ws in enumerate(
+        "monday montag|tuesday dienstag|wednesday mittwoch|thursday donnerstag|friday freitag|saturday samstag sonnabend|sunday sonntag".split(
+            "|"
+        )
+    )
+    for w in ws.split()
+}
+NEAR = {"today": 0, "heute": 0, "tonight": 0, "tomorrow": 1, "morgen": 1, "yesterday": -1, "gestern": -1}
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -159,9 +170,22 @@ def records(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def held(texts: Iterable[str], year: int = 2026) -> set[tuple[str, str]]:
-    """All that the records hold, with the sums and days that follow from them by simple rules."""
+def _weekdays(text: str, base: date) -> Iterator[date]:
+    """The days that words such as `saturday` or `morgen` stand for in a text of the day `base`, this week's or next week's."""
+    for word in re.findall(r"[^\W\d_]+", text.lower()):
+        if word in WEEKDAYS:
+            ahead = (WEEKDAYS[word] - base.weekday()) % 7
+            yield from (base + timedelta(days=n) for n in (ahead - 7, ahead, ahead + 7))
+        elif word in NEAR:
+            yield base + timedelta(days=NEAR[word])
+
+
+def held(texts: Iterable[str], year: int = 2026, base: date | None = None) -> set[tuple[str, str]]:
+    """All that the records hold, with the sums and days that follow from them by simple rules; `base` is the day of the texts."""
+    texts = list(texts)
     found = {(t.kind, t.value) for text in texts for t in find(text, year)}
+    if base:
+        found |= {("day", d.isoformat()) for text in texts for d in _weekdays(text, base)}
     sums = [Decimal(v.split()[0]) for k, v in found if k == "money"]
     currencies = {v.split()[1] for k, v in found if k == "money"}
     more: set[tuple[str, str]] = set()
@@ -199,14 +223,17 @@ def _same(thing: Thing, known: set[tuple[str, str]]) -> bool:
     return False
 
 
-def audit(body: str, facts: Sequence[Any], texts: Iterable[str], year: int = 2026) -> list[str]:
+def audit(
+    body: str, facts: Sequence[Any], texts: Iterable[str], year: int = 2026, base: date | None = None
+) -> list[str]:
     """What is wrong with a ledger: things it does not list, and things it calls sourced that no record holds.
 
     Args:
         facts: the ledger's entries, as objects or as JSON objects.
         texts: the records of the case, written out: messages, order, dispute, policy, clock, store.
+        base: the day of the messages, from which "on Saturday" counts; without it such words source nothing.
     """
-    known, problems = held(texts, year), list[str]()
+    known, problems = held(texts, year, base), list[str]()
 
     def field(fact: Any, name: str) -> Any:
         return fact[name] if isinstance(fact, Mapping) else getattr(fact, name)

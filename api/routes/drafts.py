@@ -83,7 +83,7 @@ async def wait_for(desk: Runtime, who: Principal, draft_id: str, wait_s: float) 
     """The draft once it is not pending any more, or as it stands after `wait_s` seconds."""
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
-    with desk.bell.listen() as ear:
+    with desk.bell.listen(draft_id) as ear:
         while True:
             draft = await asyncio.to_thread(desk.views.draft, who, draft_id)
             left = until - loop.time()

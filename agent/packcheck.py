@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import BrokenFile
+from agent.patterns import expand, words
 from agent.states import CASE_MOVES
 
 if TYPE_CHECKING:
@@ -88,33 +89,27 @@ def _check_sla(pack: Pack, path: Path) -> None:
 
 def _check_patterns(pack: Pack, folder: Path) -> None:
     signals, harms = folder / "signals.yaml", folder / "harms.yaml"
-    for pattern in pack.negations:
-        _compiles(signals, "negations", pattern)
+    _compile(signals, "negations", pack.negations)
     for name, rule in pack.signals.items():
-        for pattern in (*rule.any, *rule.unless):
-            _compiles(signals, name, pattern)
+        _compile(signals, name, rule.any, rule.unless)
     for name, harm in pack.harms.items():
         _need(harms, "issue type", harm.issue_types, pack.issue_types)
-        for pattern in harm.any:
-            _compiles(harms, name, pattern)
-    for code, words in pack.words.items():
-        _check_words(pack, folder / "words" / f"{code}.yaml", words)
+        _compile(harms, name, harm.any)
+    for code, told in pack.words.items():
+        _check_words(pack, folder / "words" / f"{code}.yaml", told)
 
 
-def _check_words(pack: Pack, path: Path, words: LanguageWords) -> None:
-    _need(path, "signal", words.signals, pack.signals)
-    _need(path, "harm", words.harms, pack.harms)
-    _need(path, "event", words.events, EVENTS)
-    if lacking := [name for name in EVENTS if name not in words.events]:
+def _check_words(pack: Pack, path: Path, told: LanguageWords) -> None:
+    _need(path, "signal", told.signals, pack.signals)
+    _need(path, "harm", told.harms, pack.harms)
+    _need(path, "event", told.events, EVENTS)
+    if lacking := [name for name in EVENTS if name not in told.events]:
         raise BrokenFile(path, _line(path, "events"), f"`events` has no words for `{lacking[0]}`", "add them")
-    for pattern in words.negations:
-        _compiles(path, "negations", pattern)
-    for name, rule in words.signals.items():
-        for pattern in (*rule.any, *rule.unless):
-            _compiles(path, name, pattern)
-    for name, harm in words.harms.items():
-        for pattern in harm.any:
-            _compiles(path, name, pattern)
+    _compile(path, "negations", told.negations)
+    for name, rule in told.signals.items():
+        _compile(path, name, rule.any, rule.unless)
+    for name, harm in told.harms.items():
+        _compile(path, name, harm.any)
 
 
 def _need(path: Path, what: str, used: Iterable[str], known: Collection[str]) -> None:
@@ -125,7 +120,19 @@ def _need(path: Path, what: str, used: Iterable[str], known: Collection[str]) ->
             )
 
 
-def _compiles(path: Path, name: str, pattern: str) -> None:
+def _compile(path: Path, name: str, *lists: tuple[str, ...]) -> None:
+    """Compiles each list as it is used later; only a list that fails is looked at pattern by pattern."""
+    for patterns in lists:
+        try:
+            if not patterns or not words(patterns).matches_nothing:
+                continue
+        except re.error:
+            pass
+        for pattern in patterns:
+            _compile_one(path, name, pattern)
+
+
+def _compile_one(path: Path, name: str, pattern: str) -> None:
     try:
         found = re.compile(f"(?:{expand(pattern)})", re.IGNORECASE)
     except re.error as e:
@@ -133,11 +140,6 @@ def _compiles(path: Path, name: str, pattern: str) -> None:
     if found.match(""):
         problem = f"a pattern of `{name}` matches the empty text, so it would always hold"
         raise BrokenFile(path, _line(path, name), problem, "make a part of it mandatory")
-
-
-def expand(pattern: str) -> str:
-    """The regular expression behind a pack pattern: `~` stands for up to five words."""
-    return pattern.replace("~ ", r"(?: [^\s.!?]+){0,5}? ").replace("~", r"(?:[^\s.!?]+ ){0,5}?")
 
 
 def _line(path: Path, word: str) -> int:

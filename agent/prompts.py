@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import BadInput, BrokenFile
 from agent.template import ENGINE, Engine, Source, Untrusted, plain
+from agent.yamlfile import FAST_LOADER
 
 MAX_BYTES: Final = 64 * 1024
 _DEPTH: Final = 3
@@ -228,7 +229,7 @@ def _read(path: Path, id_: str) -> Prompt:
 
 def _head(path: Path, text: str) -> FrontMatter:
     try:
-        return FrontMatter.model_validate(yaml.safe_load(text))
+        return FrontMatter.model_validate(yaml.load(text, FAST_LOADER))  # noqa: S506 - a safe loader
     except yaml.MarkedYAMLError as e:
         line = e.problem_mark.line + 2 if e.problem_mark else 1
         raise BrokenFile(

@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.case import Signal, Span
 from agent.pack import Harm, Pack, SignalWords
-from agent.packcheck import expand
+from agent.patterns import Cased, Words, words
 
 _SENTENCE_END = re.compile(r"[.!?\n]+(?=\s|$)|\n")
-_CLAUSE = re.compile(r"[,;:.!?\n(]|\b(?:but|and|because|aber|und|weil|sondern)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[,;:.!?\n(]|\b(?:but|and|because|aber|und|weil|sondern|mais|et|pero|porque|y|ma|perché|maar|omdat|mas)\b",
+    re.IGNORECASE,
+)
 _NEGATION_REACH = 40
 """Characters before a match within which a negation of the same clause counts."""
-_TWO_FORMS = frozenset("İıſΣσς")
-"""Letters with two small forms, or with one that is longer: in any case they match more than their small form does."""
-_CLASS = re.compile(r"\\[wWdDsSbBnrt]|\\[^\w]")
-"""Escapes that name no letter."""
-
-
-class _Text:
-    """A text with its small letters at the same places, where these say the same; else `small` is None."""
-
-    def __init__(self, raw: str) -> None:
-        self.raw = raw
-        self.small = raw.lower() if _TWO_FORMS.isdisjoint(raw) else None
-
-
-class _Words:
-    """Patterns in any case.
-
-    Patterns in small letters read the small text as it stands: there the engine passes over an alternative by its
-    first letter, which it cannot do in any case, and finds the same three times as fast.
-    """
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        source = "|".join(f"(?:{expand(p)})" for p in patterns)
-        letters = _CLASS.sub("", source)
-        plain = letters == letters.lower() and "\\" not in letters and _TWO_FORMS.isdisjoint(letters)
-        self._any = re.compile(source, re.IGNORECASE)
-        self._small = re.compile(source) if plain else None
-
-    def matches(self, text: _Text) -> Iterator[re.Match[str]]:
-        """Every match in order, at its place in the raw text; its own words may be in small letters."""
-        if self._small is not None and text.small is not None:
-            return self._small.finditer(text.small)
-        return self._any.finditer(text.raw)
-
-    def first(self, text: _Text) -> re.Match[str] | None:
-        """The first match."""
-        return next(self.matches(text), None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
     name: str
-    words: _Words
-    unless: _Words | None
+    words: Words
+    unless: Words | None
     negatable: bool
 
 
@@ -71,35 +37,35 @@ class _Reading:
         negatable: Mapping[str, bool],
         harms: Mapping[str, Sequence[str]],
     ) -> None:
-        self.negation = _Words(negations) if negations else None
+        self.negation = words(tuple(negations)) if negations else None
         self.rules = tuple(
-            _Rule(name, _Words(rule.any), _Words(rule.unless) if rule.unless else None, negatable[name])
+            _Rule(name, words(rule.any), words(rule.unless) if rule.unless else None, negatable[name])
             for name, rule in signals.items()
         )
-        self.harms = {name: _Words(words) for name, words in harms.items()}
+        self.harms = {name: words(tuple(told)) for name, told in harms.items()}
 
-    def first(self, rule: _Rule, text: _Text) -> re.Match[str] | None:
+    def first(self, rule: _Rule, text: Cased) -> re.Match[str] | None:
         """The first match that neither a negation nor an `unless` takes back."""
         for match in rule.words.matches(text):
             if rule.negatable and self.negated(text, match.start()):
                 continue
-            if rule.unless and rule.unless.first(_Text(_sentence(text.raw, match.start(), match.end()))):
+            if rule.unless and rule.unless.first(Cased(_sentence(text.raw, match.start(), match.end()))):
                 continue
             return match
         return None
 
-    def harm(self, name: str, text: _Text) -> re.Match[str] | None:
+    def harm(self, name: str, text: Cased) -> re.Match[str] | None:
         """The first match of a harm, unless it is negated."""
         match = self.harms[name].first(text) if name in self.harms else None
         return match if match and not self.negated(text, match.start()) else None
 
-    def negated(self, text: _Text, start: int) -> bool:
+    def negated(self, text: Cased, start: int) -> bool:
         """Whether a negation stands before this place in the same clause."""
         if self.negation is None:
             return False
         before = text.raw[max(0, start - _NEGATION_REACH) : start]
         clause = before[max((m.end() for m in _CLAUSE.finditer(before)), default=0) :]
-        return self.negation.first(_Text(clause)) is not None
+        return self.negation.first(Cased(clause)) is not None
 
 
 class Signals:
@@ -110,15 +76,15 @@ class Signals:
         self._harms = pack.harms
         self._common = _Reading(pack.negations, pack.signals, negatable, {n: h.any for n, h in pack.harms.items()})
         self._languages = {
-            code: _Reading(words.negations, words.signals, negatable, {n: h.any for n, h in words.harms.items()})
-            for code, words in pack.words.items()
+            code: _Reading(told.negations, told.signals, negatable, {n: h.any for n, h in told.harms.items()})
+            for code, told in pack.words.items()
         }
 
     def find(self, texts: Sequence[str], language: str = "") -> tuple[Signal, ...]:
         """First sight of every signal in `texts`: the messages with all but the customer's own words blanked out."""
         found: dict[str, Signal] = {}
         for number, raw in enumerate(texts):
-            text = _Text(raw)
+            text = Cased(raw)
             for reading in self._readings(language):
                 for rule in reading.rules:
                     if rule.name not in found and (match := reading.first(rule, text)):
@@ -128,7 +94,7 @@ class Signals:
 
     def harms(self, texts: Sequence[str], issue_type: str, language: str = "") -> tuple[tuple[str, Harm], ...]:
         """Harms of `issue_type` that the texts describe, in the order in which they are told."""
-        read = [_Text(raw) for raw in texts]
+        read = [Cased(raw) for raw in texts]
         seen: list[tuple[int, int, str, Harm]] = []
         for name, harm in self._harms.items():
             if issue_type not in harm.issue_types:

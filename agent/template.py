@@ -100,7 +100,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 class Engine:
-    """Checks and compiles a set of templates once, then renders them."""
+    """Checks a set of templates once, then renders them; each is compiled when it is first rendered."""
 
     def __init__(self, sources: Mapping[str, Source], fenced_ids: frozenset[str]) -> None:
         """Checks every template; those in `fenced_ids` are prompts of a model, where untrusted text is not reshaped.
@@ -111,9 +111,9 @@ class Engine:
         """
         self._sources = sources
         self._env = _Environment(self._load)
+        trees = {id_: self._tree(source) for id_, source in sources.items()}
         for source in sources.values():
-            _Check(self._env, sources, fence=source.id in fenced_ids).template(source, depth=0)
-        self._compiled = {id_: self._env.get_template(id_) for id_ in sources}
+            _Check(trees, sources, fence=source.id in fenced_ids).template(source, depth=0)
 
     def render(self, id_: str, values: dict[str, Any]) -> str:
         """The text of the template.
@@ -125,7 +125,7 @@ class Engine:
         pieces: list[str] = []
         size = 0
         try:
-            for piece in self._compiled[id_].generate(values):
+            for piece in self._env.get_template(id_).generate(values):
                 size += len(piece)
                 if size > MAX_OUTPUT:
                     break
@@ -137,6 +137,13 @@ class Engine:
         if size > MAX_OUTPUT:
             raise BrokenFile(self._sources[id_].path, 0, f"more than {MAX_OUTPUT} characters", "print fewer lists")
         return "".join(pieces)
+
+    def _tree(self, source: Source) -> nodes.Template:
+        try:
+            return self._env.parse(tidy_tags(source.body))
+        except jinja2.TemplateSyntaxError as e:
+            problem = f"the template does not parse: {(e.message or '').rstrip('.')}"
+            raise BrokenFile(source.path, e.lineno + source.offset, problem, "correct the tag there") from None
 
     def _load(self, id_: str) -> tuple[str, str, Callable[[], bool]]:
         source = self._sources[id_]
@@ -162,18 +169,13 @@ def tidy_tags(body: str) -> str:
 class _Check:
     """Walks one template and its partials, and refuses whatever is not on the list."""
 
-    def __init__(self, env: jinja2.Environment, sources: Mapping[str, Source], *, fence: bool) -> None:
-        self._env = env
+    def __init__(self, trees: Mapping[str, nodes.Template], sources: Mapping[str, Source], *, fence: bool) -> None:
+        self._trees = trees
         self._sources = sources
         self._fence = fence
 
     def template(self, source: Source, depth: int) -> None:
-        try:
-            tree = self._env.parse(tidy_tags(source.body))
-        except jinja2.TemplateSyntaxError as e:
-            problem = f"the template does not parse: {(e.message or '').rstrip('.')}"
-            raise BrokenFile(source.path, e.lineno + source.offset, problem, "correct the tag there") from None
-        self._node(tree, source, {}, depth)
+        self._node(self._trees[source.id], source, {}, depth)
 
     def _node(self, node: nodes.Node, source: Source, scope: Mapping[str, bool], depth: int) -> None:
         if not isinstance(node, _NODES):

@@ -9,7 +9,7 @@ import pytest
 
 from agent.errors import BrokenFile
 from agent.pack import load_pack
-from agent.packcheck import expand
+from agent.patterns import expand
 
 PROMPTS = Path(__file__).resolve().parents[2] / "prompts"
 

@@ -175,7 +175,7 @@ def test_the_quick_way_finds_exactly_what_the_plain_way_finds(
 ):
     told = texts(every)
     quick = [(signals.find([text]), signals.harms([text], kind)) for text, kind in told]
-    monkeypatch.setattr("agent.signals._TWO_FORMS", frozenset(string.printable))  # so that no text has a small form
+    monkeypatch.setattr("agent.patterns._TWO_FORMS", frozenset(string.printable))  # so that no text has a small form
     assert [(signals.find([text]), signals.harms([text], kind)) for text, kind in told] == quick
 
 

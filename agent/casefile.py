@@ -130,9 +130,9 @@ def _tone(pack: Pack, seen: Understanding, issue_type: str) -> str:
 
 def view(
     pack: Pack, signals: Signals, case: Escalation, seen: Understanding, triage: Triage, context: Context,
-    lacking: Sequence[str], slot: Slots, hits: Sequence[Hit], language: str, now: datetime,
+    lacking: Sequence[str], slot: Slots, hits: Sequence[Hit], language: str, now: datetime, issue: int = 0,
 ) -> Json:  # fmt: skip
-    """The case file in the language of the draft."""
+    """The case file in the language of the draft; `issue` is the row of the sentence that the case is about, 0 when none stands out."""
     open_to_customer = context.customer_verified is True
     shown = context.order if open_to_customer else None
     zone = pack.store.time_zone
@@ -156,7 +156,7 @@ def view(
         "human_lead": triage.human_lead,
         "human_lead_reason": triage.human_lead_reason,
         "tone": _tone(pack, seen, triage.issue_type),
-        "said": said(pack, signals, case, seen, triage, shown, language),
+        "said": said(pack, signals, case, seen, triage, shown, language, issue),
         "order": _order(pack, shown, seen, language, now) if shown else None,
         "dispute": _dispute(context.dispute, language, zone) if open_to_customer and context.dispute else None,
         "policy": {

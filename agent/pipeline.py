@@ -129,14 +129,17 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
     prior = Prior(heads["issue_type"], heads["severity"], heads["human_lead"].get("yes", 0.0))
     triage = decide(pack, seen, prior)
     clocked("triage")
-    found = retrieve.run(deps.search, deps.classifier, seen, prior.issue_type, case_id=case.id, before=now)
+    issue = deps.classifier.issue_sentence(seen.sense, triage.issue_type)
+    found = retrieve.run(deps.search, seen, prior.issue_type, issue, case_id=case.id, before=now)
     clocked("retrieve")
     lacking = casefile.missing(pack, case, seen, triage, context)
     if lacking:
         triage = replace(triage, flags=(*triage.flags, "missing_facts"))
     language = draft_language(deps.prompts, triage.language, triage.issue_type)
     slot = casefile.slots(pack, triage.severity, language, now)
-    view = casefile.view(pack, deps.signals, case, seen, triage, context, lacking, slot, found.hits, language, now)
+    view = casefile.view(
+        pack, deps.signals, case, seen, triage, context, lacking, slot, found.hits, language, now, issue
+    )
     return _Read(case, seen, triage, found, lacking, language, slot, view)
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 import numpy as np
 
-from agent.classifier import Classifier
 from agent.entities import order_key
 from agent.understand import Understanding
 from retrieval.precedent import Found, Query, Search
@@ -19,17 +18,19 @@ _WHOLE = 0.5
 
 
 def run(
-    search: Search,
-    classifier: Classifier,
-    seen: Understanding,
-    posterior: Mapping[str, float],
-    *,
-    case_id: str,
-    before: datetime,
+    search: Search, seen: Understanding, posterior: Mapping[str, float], row: int, *, case_id: str, before: datetime
 ) -> Found:
-    """The best few precedents of one case; never raises for an index that is down."""
-    best = max(posterior, key=lambda k: posterior[k])
-    row = classifier.issue_sentence(seen.sense, best)
+    """The best few precedents of one case; never raises for an index that is down.
+
+    Args:
+        search: where to look.
+        seen: the case.
+        posterior: probability by issue type.
+        row: which sentence of `seen.sense` the case is about, 0 for the whole message.
+        case_id: of the case, which is no precedent of itself.
+        before: only what was resolved by then is a precedent.
+
+    """
     vector = seen.sense.english[0] * _WHOLE + seen.sense.english[row] * (1 - _WHOLE)
     vector = (vector / np.linalg.norm(vector)).astype(np.float32)
     found = seen.entities

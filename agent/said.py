@@ -71,8 +71,21 @@ def said(
     triage: Triage,
     order: Order | None,
     language: str,
+    issue: int = 0,
 ) -> Json:
-    """The `said` part of the case file; `order` is one that this customer may be told of."""
+    """The `said` part of the case file.
+
+    Args:
+        pack: of the store.
+        signals: of the pack.
+        case: what came in.
+        seen: what was read of it.
+        triage: what was decided.
+        order: one that this customer may be told of.
+        language: of the draft.
+        issue: row of the sentence that the case is about, 0 when none stands out.
+
+    """
     found, has = _of_customer(case, seen), seen.conditions
     deadlines = sorted(e.value for e in found.of("deadline"))
     items = articles(pack, seen, order, language)
@@ -103,6 +116,7 @@ def said(
         "question": "question" in has or any("?" in own for own in seen.own),
         "injury": "injury" in has or any(c.id == "injury" for c in triage.criteria),
         "quote": quote(case, seen),
+        "own_words": own_words(case, seen, issue) if language == seen.language.code else "",
     }
 
 
@@ -232,6 +246,40 @@ def quote(case: Escalation, seen: Understanding) -> str:
         return ""
     best = max(seen.spans, key=weight)
     return clip(case.messages[best.message].text[best.start : best.end])
+
+
+def own_words(case: Escalation, seen: Understanding, issue: int) -> str:
+    """The sentence that tells what is wrong, to be said back where no harm has a phrase of its own; "" when none is fit for it.
+
+    Fit is a short statement without orders to a machine, demands, threats, insults, addresses or numbers, which a letter of
+    the store must not seem to say itself.
+    """
+    if _NO_ECHO & seen.conditions or is_notice(case, seen) or not seen.spans:
+        return ""
+    span = seen.spans[issue - 1] if issue else seen.spans[0]
+    text = " ".join(case.messages[span.message].text[span.start : span.end].split()).strip("-–—*>• ")
+    loud = any(
+        x.span.message == span.message and span.start <= x.span.start < span.end
+        for name, x in seen.signals.items()
+        if name in _LOUD
+    )
+    facts = any(
+        e.span.message == span.message and e.span.start < span.end and span.start < e.span.end
+        for e in seen.entities.all
+        if e.kind != "product"
+    )
+    fit = len(text) <= _QUOTE and len(text.split()) >= _FEWEST_WORDS and not _UNFIT.search(text)
+    return text.rstrip(" .!…") if fit and not loud and not facts else ""
+
+
+_LOUD = frozenset(
+    "legal regulator executive press_threat press_live chargeback_threat chargeback_open wants_refund wants_replacement angry furious "
+    "joke human_requested violence_threat person_in_danger self_harm conduct discrimination conduct_threat vip".split()
+)
+"""Signals of what a letter does not say back."""
+_NO_ECHO = frozenset({"injection", "hidden_text", "praise"})
+_FEWEST_WORDS = 4
+_UNFIT = re.compile(r"[\d?@\[\]{}<>|\"“”„«»]|://|www\.|[A-Z]{4,}|!{2,}")
 
 
 def clip(text: str, most: int = _QUOTE) -> str:

@@ -111,7 +111,9 @@ class Signals:
 
     def _readings(self, language: str) -> tuple[_Reading, ...]:
         own = self._languages.get(language)
-        return (self._common, own) if own else (self._common,)
+        if own is None:
+            return (self._common,)
+        return (own,) if own.rules else (self._common, own)
 
 
 def names(signals: Sequence[Signal]) -> Mapping[str, Signal]:

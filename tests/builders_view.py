@@ -68,7 +68,7 @@ def view(issue_type: str, language: str = "en", **over: Any) -> dict[str, Any]:
             "order_id": "FH-104233", "item": "Halo desk lamp", "items": ["Halo desk lamp"], "harms": [], "amounts": [],
             "deadline": "", "occasion": "", "contacts": 1, "photos": False, "wants": "", "delivered_scan": False,
             "tracking": "", "threat": "", "dispute_open": False, "many_affected": False, "workaround": False,
-            "human_requested": False, "injury": False, "quote": "", "notice": False, "question": False,
+            "human_requested": False, "injury": False, "quote": "", "own_words": "", "notice": False, "question": False,
         },
         "order": None, "dispute": None,
         "policy": {

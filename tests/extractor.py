@@ -95,7 +95,7 @@ def _walk(text: str, year: int) -> Iterator[Thing]:
         start = at + max(0, word.find(bare))
         after = [w.strip('()",;!?“”') for w, _ in words[i + 1 : i + 4]]
         lower = bare.lower()
-        if "@" in bare and "." in bare.partition("@")[2]:
+        if "@" in bare[1:] and "." in bare.partition("@")[2]:
             yield Thing("email", lower, start, start + len(bare))
         elif "://" in bare or lower.startswith("www."):
             yield Thing("url", lower, start, start + len(bare))

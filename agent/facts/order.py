@@ -29,6 +29,8 @@ def order(k: Known, o: Order, at: str, zone: ZoneInfo) -> None:
         here = f"{at}/fulfilments/{i}"
         k.take(f"{f.carrier} {f.status} {f.note}", here)
         k.add("tracking_number", ident(f.tracking), f"{here}/tracking")
+        if f.tracking.isdigit():  # such a number may read like a telephone's
+            k.add("phone", f.tracking.lstrip("0"), f"{here}/tracking")
         instant(k, f.dispatched_at, f"{here}/dispatched_at", zone, "dispatched")
         instant(k, f.estimated_at, f"{here}/estimated_at", zone, "expected")
         instant(k, f.delivered_at, f"{here}/delivered_at", zone, "delivered")

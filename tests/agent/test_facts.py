@@ -220,6 +220,13 @@ def test_an_article_with_a_figure_in_its_name_is_no_number():
     assert {f.state for f in facts("Your Trail power bank 20000.", order=power)} <= {"supported"}
 
 
+def test_a_tracking_number_that_reads_like_a_telephones_is_the_orders():
+    parcel = Fulfilment("DPD", "01475600988120", "in transit", day(11, 5), day(11, 8))
+    body = "It left us with DPD, tracking number 01475600988120."
+    assert [f.state for f in facts(body, order=order(fulfilments=(parcel,)))] == ["supported"]
+    assert [f.state for f in facts(body)] != ["supported"]
+
+
 def test_what_is_withheld_is_known_and_not_a_source():
     hidden = order(fulfilments=(Fulfilment("Parcelwing", "PW777888999", "delivered", None, None, day(11, 2)),))
     e = evidence(withheld=hidden)

@@ -192,6 +192,15 @@ def test_a_next_update_is_named_exactly_when_the_clock_gives_one(language: str):
 # --- content ---
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("issue_type", ["damaged_or_defective", "wrong_item_or_size", "product_bug", "billing_dispute"])
+def test_what_no_phrase_names_is_said_in_the_customers_own_words(issue_type: str, language: str):
+    words = "It only hums now and will not turn"
+    assert words in reply(issue_type, language, said={"own_words": words}).text
+    named = harm(next(n for n, h in HARMS.items() if issue_type in h["issue_types"]), language)
+    assert words not in reply(issue_type, language, said={"own_words": words, "harms": [named]}).text
+
+
 @pytest.mark.parametrize(("issue_type", "language"), ALL)
 @pytest.mark.parametrize("severity", ["S1", "S3"])
 def test_every_text_has_what_its_issue_type_must_contain(issue_type: str, language: str, severity: str):

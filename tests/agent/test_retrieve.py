@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from agent import retrieve
 from agent.signals import Signals
 from agent.understand import Reader, Understanding
 from retrieval.precedent import Found, Query
-from tests.fakes.desk import NOW, Pinned, WordEncoder, escalation, pack
+from tests.fakes.desk import NOW, WordEncoder, escalation, pack
 
 POSTERIOR = {"damaged_or_defective": 0.7, "billing_dispute": 0.2, "chargeback": 0.1}
 
@@ -22,18 +20,6 @@ class Asked:
         return Found(note="no precedents because this is a test")
 
 
-class Speaker(Pinned):
-    """A classifier for which one sentence speaks most."""
-
-    def __init__(self, row: int) -> None:
-        super().__init__("damaged_or_defective", "S3")
-        self.row, self.asked_for = row, ""
-
-    def issue_sentence(self, sense: Any, issue_type: str) -> int:
-        self.asked_for = issue_type
-        return self.row
-
-
 @pytest.fixture(scope="module")
 def seen() -> Understanding:
     words = WordEncoder()
@@ -44,16 +30,15 @@ def seen() -> Understanding:
     return Reader(pack(), Signals(pack()), words, words).read(escalation({"text": text}), NOW)
 
 
-def ask(seen: Understanding, row: int = 2) -> tuple[Query, Speaker]:
-    search, speaker = Asked(), Speaker(row)
-    found = retrieve.run(search, speaker, seen, POSTERIOR, case_id="case_1", before=NOW)
+def ask(seen: Understanding, row: int = 2) -> Query:
+    search = Asked()
+    found = retrieve.run(search, seen, POSTERIOR, row, case_id="case_1", before=NOW)
     assert found.note == "no precedents because this is a test"
-    return search.query, speaker
+    return search.query
 
 
 def test_the_query_lies_between_the_message_and_its_issue_sentence(seen: Understanding):
-    query, speaker = ask(seen)
-    assert speaker.asked_for == "damaged_or_defective"
+    query = ask(seen)
     whole, issue = seen.sense.english[0], seen.sense.english[2]
     between = (whole + issue) / np.linalg.norm(whole + issue)
     assert query.vector == pytest.approx(between, abs=1e-6)
@@ -63,17 +48,17 @@ def test_the_query_lies_between_the_message_and_its_issue_sentence(seen: Underst
 
 
 def test_without_an_issue_sentence_the_whole_message_is_asked(seen: Understanding):
-    query, _ = ask(seen, row=0)
+    query = ask(seen, row=0)
     assert query.vector == pytest.approx(seen.sense.english[0], abs=1e-6)
 
 
 def test_order_tracking_and_article_are_exact_keys(seen: Understanding):
-    query, _ = ask(seen)
+    query = ask(seen)
     assert query.keys == ("FH104233", "PW1234567890", "LMP-210")
 
 
 def test_the_case_itself_and_the_future_are_left_out(seen: Understanding):
-    query, _ = ask(seen)
+    query = ask(seen)
     assert query.exclude == frozenset({"case_1"})
     assert query.before == NOW
     assert query.k == retrieve.SHOWN

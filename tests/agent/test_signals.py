@@ -20,7 +20,9 @@ def small(**rules: dict[str, Any]) -> Signals:
     """Signals of a pack that has only these rules."""
     base = pack()
     made = {name: type(next(iter(base.signals.values())))(**rule) for name, rule in rules.items()}
-    return Signals(Pack.model_construct(**{**dict(base), "signals": made, "negations": (r"\bno(?:t|body)?\b",)}))
+    return Signals(
+        Pack.model_construct(**{**dict(base), "signals": made, "words": {}, "negations": (r"\bno(?:t|body)?\b",)})
+    )
 
 
 def found(signals: Signals, *texts: str) -> set[str]:
@@ -190,3 +192,26 @@ def test_a_capital_in_a_pattern_still_matches_in_any_case():
     assert found(one, "well :d") == {"loud"}
     assert found(one, "WHAT now") == {"shout"}
     assert found(one, "what now") == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("it", "Ho provato le sue scarpe, la bombola e le bomboniere."), ("es", "La bombilla se ha fundido."),
+        ("nl", "Kan ik het op maandag ophalen?"), ("fr", "Les bombes de bain sentent bon."),
+    ],
+)  # fmt: skip
+def test_a_language_with_words_of_its_own_is_not_read_by_those_of_others(signals: Signals, language: str, text: str):
+    assert not {s.name for s in signals.find([text], language)} & {"violence_threat", "legal", "need_date", "hazard"}
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("fr", "La multiprise a pris feu pendant la nuit."), ("es", "El enchufe se prendió fuego anoche."),
+        ("it", "La presa ha preso fuoco stanotte."), ("nl", "Het stopcontact vloog vannacht in brand."),
+        ("pt", "A tomada pegou fogo durante a noite."), ("de", "Die Steckdose stand heute Nacht in Flammen."),
+    ],
+)  # fmt: skip
+def test_fire_is_a_hazard_in_every_language(signals: Signals, language: str, text: str):
+    assert "hazard" in {s.name for s in signals.find([text], language)}

@@ -24,7 +24,7 @@ EMERGENCY: Final = words(
 )
 """Telephone numbers of emergency and crisis services, which need no source."""
 _EMERGENCY_CUE: Final = re.compile(
-    r"(?:call|dial|ring|emergency|ambulance|anruf|wahlen|notruf|rufen|rufnummer|unter|appele|compos|llam|marque|chiam|bel|lig\w+|numer\w+|\bor|\boder|\bou|\bo)\W[^.!?]{0,30}$"
+    r"(?:call|dial|ring|emergency|ambulance|anruf|wahlen|notruf|rufen|rufnummer|unter|appel\w*|compos\w*|llam\w*|marque|chiam\w*|bel|lig\w+|numer\w+|\bor|\boder|\bou|\bo)\W[^.!?]{0,30}$"
 )
 _ROLES: Final = {
     "placed": r"(?:placed|ordered|bestellt|bestellung vom|commande du|command[ee]+|pedido (?:del|realizado)|realizado|ordinato|effettuato|besteld|feito|encomendad)",
@@ -90,7 +90,7 @@ def _effort(f: Found, text: Text) -> bool:
 
 
 _FEW_MINUTES: Final = 10
-_PROMISED: Final = re.compile(r"(?:within|in|after|innerhalb von|binnen|nach|sous|dans|en|entro|tra|em|the next) $")
+_PROMISED: Final = re.compile(r"\b(?:within|in|after|innerhalb von|binnen|nach|sous|dans|en|entro|tra|em|the next) $")
 
 
 def as_given(text: Text, known: Known) -> list[tuple[int, int, str]]:

@@ -61,12 +61,15 @@ def unverified_order_fact(r: Reading) -> Findings:
 def invented_tracking(r: Reading) -> Findings:
     """A state of the parcel that neither the order, nor the customer, nor a policy line tells."""
     order, known = r.evidence.order, r.evidence.known
-    record = Text(f"{order.status} " + " ".join(f"{f.status} {f.note}" for f in order.fulfilments) if order else "")
+    states = " ".join((order.status, *(f"{f.status} {f.note}" for f in order.fulfilments))) if order else ""
+    record = Text(states.replace("_", " "))
+    # a record is in the words of its own system, whatever the language of the draft
+    recorded = {h.name for q in r.rules.phrases.languages.values() for h in record.find(q.parcel_states)}
     arrived = order is not None and any(f.delivered_at for f in order.fulfilments)
     for p in r.phrases:
         for m in r.text.find(p.parcel_states):
             read = (m.name == "delivered" and arrived) or m.words.split()[-1] in record.folded
-            heard = any(h.name == m.name for text in (known.said, record) for h in text.find(p.parcel_states))
+            heard = m.name in recorded or any(h.name == m.name for h in known.said.find(p.parcel_states))
             rule = Commitment("", "", *r.text.sentence(m.start))
             if not (read or heard or r.harmless(m, p) or backed_by_policy(r.text, rule, known.policy_lines, p)):
                 what = f"{r.quote(m.start, m.end)} is a parcel state that nothing shows."

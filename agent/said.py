@@ -251,27 +251,30 @@ def quote(case: Escalation, seen: Understanding) -> str:
 def own_words(case: Escalation, seen: Understanding, issue: int) -> str:
     """The sentence that tells what is wrong, to be said back where no harm has a phrase of its own; "" when none is fit for it.
 
-    Fit is a short statement without orders to a machine, demands, threats, insults, addresses or numbers, which a letter of
-    the store must not seem to say itself.
+    Fit is a short statement that shows some trouble, without orders to a machine, demands, threats, insults, addresses or
+    numbers, which a letter of the store must not seem to say itself.
     """
     if _NO_ECHO & seen.conditions or is_notice(case, seen) or not seen.spans:
         return ""
     span = seen.spans[issue - 1] if issue else seen.spans[0]
     text = " ".join(case.messages[span.message].text[span.start : span.end].split()).strip("-–—*>• ")
-    loud = any(
-        x.span.message == span.message and span.start <= x.span.start < span.end
-        for name, x in seen.signals.items()
-        if name in _LOUD
-    )
+    shown = {
+        n for n, x in seen.signals.items() if x.span.message == span.message and span.start <= x.span.start < span.end
+    }
     facts = any(
         e.span.message == span.message and e.span.start < span.end and span.start < e.span.end
         for e in seen.entities.all
         if e.kind != "product"
     )
     fit = len(text) <= _QUOTE and len(text.split()) >= _FEWEST_WORDS and not _UNFIT.search(text)
-    return text.rstrip(" .!…") if fit and not loud and not facts else ""
+    return text.rstrip(" .!…") if fit and shown & _TROUBLE and not shown & _LOUD and not facts else ""
 
 
+_TROUBLE = frozenset(
+    "damaged defective wrong_item not_received delivered_scan bug payment_fails_one outage_many double_charge wrong_charge "
+    "refund_problem many_affected".split()
+)
+"""Signals that a sentence tells what is wrong."""
 _LOUD = frozenset(
     "legal regulator executive press_threat press_live chargeback_threat chargeback_open wants_refund wants_replacement angry furious "
     "joke human_requested violence_threat person_in_danger self_harm conduct discrimination conduct_threat vip".split()

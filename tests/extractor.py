@@ -48,7 +48,9 @@ PERIODS = {
 WEEKDAYS = {
     w: n
     for n, ws in enumerate(
-        "monday montag|tuesday dienstag|wednesday mittwoch|thursday donnerstag|friday freitag|saturday samstag sonnabend|sunday sonntag".split(
+        "monday montag lundi lunes lunedì maandag|tuesday dienstag mardi martes martedì dinsdag|wednesday mittwoch mercredi miércoles mercoledì woensdag|"
+        "thursday donnerstag jeudi jueves giovedì donderdag|friday freitag vendredi viernes venerdì vrijdag|"
+        "saturday samstag sonnabend samedi sábado sabato zaterdag|sunday sonntag dimanche domingo domenica zondag".split(
             "|"
         )
     )
@@ -91,7 +93,7 @@ def _walk(text: str, year: int) -> Iterator[Thing]:
     for i, (word, at) in enumerate(words):
         if at < skip:
             continue
-        bare = word.strip("()[]\"'“”„«»,;!?").rstrip(".:")
+        bare = word.strip("()[]\"'“”„«»,;!?.:")
         start = at + max(0, word.find(bare))
         after = [w.strip('()",;!?“”') for w, _ in words[i + 1 : i + 4]]
         lower = bare.lower()

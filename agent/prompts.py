@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -101,6 +101,8 @@ class Prompts:
     _inputs: Mapping[str, Mapping[str, Input]] = field(repr=False)
     """What each file and the partials that it reaches declare, by name."""
     _versions: Mapping[str, str] = field(repr=False)
+    digest: str
+    """Content hash of all files."""
 
     def get(self, id_: str) -> Prompt:
         """The prompt file with this id.
@@ -148,8 +150,12 @@ class Prompts:
         return self._versions[self.get(id_).head.id]
 
 
-def load_prompts(folder: Path) -> Prompts:
+def load_prompts(folder: Path, *, checked: str = "") -> Prompts:
     """All `.md` files below `folder` (READMEs aside) as prompts.
+
+    Args:
+        folder: of all texts.
+        checked: the `digest` that was checked before; then the templates are not walked through again.
 
     Raises:
         BrokenFile: a file cannot be used; the message names file, line and fix.
@@ -162,7 +168,9 @@ def load_prompts(folder: Path) -> Prompts:
         if twin:
             raise BrokenFile(path, 1, f"the id is a duplicate of {twin.path.name}", "rename one of the two files")
         found[prompt.head.id] = prompt
-    for prompt in found.values():
+    digest = _digest(found.values())
+    new = digest != checked
+    for prompt in found.values() if new else ():
         _check_use(found, prompt, ())
         _check_marks(prompt)
     sources = {
@@ -178,7 +186,8 @@ def load_prompts(folder: Path) -> Prompts:
     }
     fenced = frozenset(id_ for id_, p in found.items() if p.head.kind in _MODEL_KINDS)
     inputs = {id_: dict(sorted(_inputs(found, p).items())) for id_, p in found.items()}
-    return Prompts(found, Engine(sources, fenced), inputs, {id_: _version(found, p) for id_, p in found.items()})
+    engine = Engine(sources, fenced, check=new)
+    return Prompts(found, engine, inputs, {id_: _version(found, p) for id_, p in found.items()}, digest)
 
 
 def fold(text: str) -> str:
@@ -275,6 +284,10 @@ def _check_marks(prompt: Prompt) -> None:
 def _reach(found: Mapping[str, Prompt], prompt: Prompt) -> set[str]:
     direct = set(prompt.head.use)
     return direct.union(*(_reach(found, found[id_]) for id_ in direct))
+
+
+def _digest(prompts: Iterable[Prompt]) -> str:
+    return hashlib.sha256("".join([ENGINE, *sorted(p.digest for p in prompts)]).encode()).hexdigest()
 
 
 def _version(found: Mapping[str, Prompt], prompt: Prompt) -> str:

@@ -75,10 +75,9 @@ class Signals:
         negatable = {name: rule.negatable for name, rule in pack.signals.items()}
         self._harms = pack.harms
         self._common = _Reading(pack.negations, pack.signals, negatable, {n: h.any for n, h in pack.harms.items()})
-        self._languages = {
-            code: _Reading(told.negations, told.signals, negatable, {n: h.any for n, h in told.harms.items()})
-            for code, told in pack.words.items()
-        }
+        self._negatable = negatable
+        self._words = pack.words
+        self._languages: dict[str, _Reading] = {}
 
     def find(self, texts: Sequence[str], language: str = "") -> tuple[Signal, ...]:
         """First sight of every signal in `texts`: the messages with all but the customer's own words blanked out."""
@@ -109,8 +108,15 @@ class Signals:
                 seen.append((*first, name, harm))
         return tuple((name, harm) for _, _, name, harm in sorted(seen, key=lambda x: x[:2]))
 
+    def _compiled(self, language: str) -> _Reading | None:
+        """The words of a language, compiled when the first text in it comes."""
+        if (told := self._words.get(language)) is None:
+            return None
+        harms = {name: harm.any for name, harm in told.harms.items()}
+        return self._languages.setdefault(language, _Reading(told.negations, told.signals, self._negatable, harms))
+
     def _readings(self, language: str) -> tuple[_Reading, ...]:
-        own = self._languages.get(language)
+        own = self._languages.get(language) or self._compiled(language)
         if own is None:
             return (self._common,)
         return (own,) if own.rules else (self._common, own)

@@ -102,8 +102,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 class Engine:
     """Checks a set of templates once, then renders them; each is compiled when it is first rendered."""
 
-    def __init__(self, sources: Mapping[str, Source], fenced_ids: frozenset[str]) -> None:
-        """Checks every template; those in `fenced_ids` are prompts of a model, where untrusted text is not reshaped.
+    def __init__(self, sources: Mapping[str, Source], fenced_ids: frozenset[str], *, check: bool = True) -> None:
+        """Checks every template unless they were checked before; those in `fenced_ids` are prompts of a model, where untrusted text is not reshaped.
 
         Raises:
             BrokenFile: a template holds something that the subset does not have.
@@ -111,8 +111,8 @@ class Engine:
         """
         self._sources = sources
         self._env = _Environment(self._load)
-        trees = {id_: self._tree(source) for id_, source in sources.items()}
-        for source in sources.values():
+        trees = {id_: self._tree(source) for id_, source in sources.items()} if check else {}
+        for source in sources.values() if check else ():
             _Check(trees, sources, fence=source.id in fenced_ids).template(source, depth=0)
 
     def render(self, id_: str, values: dict[str, Any]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from agent.errors import AgentError
 from api.errors import DeskError, PartsError
@@ -19,6 +19,7 @@ from retrieval.search import PrecedentSearch
 Report: TypeAlias = Callable[[str, str], None]
 """Called with a part and how it stands."""
 
+T = TypeVar("T")
 READY: Final = "ready"
 FAILED: Final = "failed"
 log = logging.getLogger(__name__)
@@ -101,6 +102,24 @@ class Parts:
         for future in (self._encoder, self._all):
             with suppress(InvalidStateError):
                 future.set_exception(error)
+
+
+class Ahead(Generic[T]):
+    """Something slow that loads in a thread of its own from when it is begun, so that other things can load meanwhile."""
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        self._load = load
+        self._future: Future[T] | None = None
+
+    def begin(self) -> Future[T]:
+        """Begin to load, if that has not begun yet."""
+        if self._future is None:
+            self._future = ThreadPoolExecutor(1, "ahead").submit(self._load)
+        return self._future
+
+    def result(self) -> T:
+        """The thing, as soon as it is there."""
+        return self.begin().result()
 
 
 class LazyEncoder:

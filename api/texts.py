@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from dataclasses import dataclass, replace
@@ -40,7 +39,7 @@ def read_texts(settings: Settings) -> Texts:
     store = settings.store or SAMPLE
     kept = settings.home / "last_good"
     try:
-        texts = _read(settings.prompts, store)
+        texts = _read(settings.prompts, store, *_mark(kept).split())
     except BrokenFile as broken:
         if not (kept / "version").exists():
             raise
@@ -50,20 +49,23 @@ def read_texts(settings: Settings) -> Texts:
     return texts
 
 
-def _read(prompts: Path, store: Path) -> Texts:
-    pack = load_pack(prompts, store)
-    return Texts(pack, load_prompts(prompts), load_rulebook(prompts, pack))
+def _read(prompts: Path, store: Path, pack_checked: str = "", prompts_checked: str = "") -> Texts:
+    pack = load_pack(prompts, store, checked=pack_checked)
+    return Texts(pack, load_prompts(prompts, checked=prompts_checked), load_rulebook(prompts, pack))
+
+
+def _mark(kept: Path) -> str:
+    """The version of the pack and the digest of the prompts that are kept, with a blank between; "" when none are."""
+    return mark.read_text() if (mark := kept / "version").exists() else ""
 
 
 def _keep(texts: Texts, prompts: Path, store: Path, kept: Path) -> None:
     """Copies the files of a good version; the mark is written last, so that half a copy never counts."""
-    digests = "".join(sorted(p.digest for p in texts.prompts.all.values()))
-    version = hashlib.sha256(f"{texts.pack.version} {digests}".encode()).hexdigest()
-    mark = kept / "version"
-    if mark.exists() and mark.read_text() == version:
+    version = f"{texts.pack.version} {texts.prompts.digest}"
+    if _mark(kept) == version:
         return
     shutil.rmtree(kept, ignore_errors=True)
     no_data = shutil.ignore_patterns("*.jsonl")
     shutil.copytree(prompts, kept / "prompts", ignore=no_data)
     shutil.copytree(store, kept / "store", ignore=no_data)
-    mark.write_text(version)
+    (kept / "version").write_text(version)

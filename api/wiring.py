@@ -20,7 +20,7 @@ from api.budget import Budget
 from api.clock import Clock, SystemClock
 from api.desk import Desk, DraftWork
 from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
-from api.parts import READY, LazyEncoder, Loaded, Parts, Report
+from api.parts import READY, Ahead, LazyEncoder, Loaded, Parts, Report
 from api.settings import Settings
 from api.store.engine import migrate, open_engine, read_secret
 from api.store.precedents import PrecedentArchive
@@ -111,8 +111,10 @@ def build_runtime(
     archive = PrecedentArchive(store)
     orders = _orders(settings, sample)
     budget = Budget(settings.day_cost_usd, clock)
+    multilingual = Ahead(partial(_load_multilingual, settings))
     parts = parts or Parts(
-        partial(_load_encoder, settings), partial(_load_rest, settings, texts, archive, orders, budget)
+        partial(_load_encoder, settings, multilingual),
+        partial(_load_rest, settings, texts, archive, orders, budget, multilingual),
     )
     bell = Bell()
     desk = Desk(store, clock)
@@ -189,7 +191,14 @@ def _orders(settings: Settings, sample: bool) -> OrderBook:
     return FileOrders(settings.store / ORDERS)
 
 
-def _load_encoder(settings: Settings) -> Encoder:
+def _load_multilingual(settings: Settings) -> Encoder:
+    from retrieval.multilingual import MultilingualEncoder
+
+    return MultilingualEncoder(threads=settings.threads)
+
+
+def _load_encoder(settings: Settings, multilingual: Ahead[Encoder]) -> Encoder:
+    multilingual.begin()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # must precede the import, which reads it once
     from retrieval.embed import SentenceEncoder
 
@@ -197,8 +206,8 @@ def _load_encoder(settings: Settings) -> Encoder:
 
 
 def _load_rest(
-    settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget, english: Encoder,
-    report: Report,
+    settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget,
+    multilingual: Ahead[Encoder], english: Encoder, report: Report,
 ) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
     report("engine", "loading")
@@ -208,18 +217,17 @@ def _load_rest(
     from agent.pipeline import Deps
     from agent.signals import Signals
     from agent.understand import Reader
-    from retrieval.multilingual import MultilingualEncoder
     from retrieval.search import PrecedentSearch
 
     search = PrecedentSearch(archive, english.fingerprint, english.dimension, settings.home / "index")
     search.load()
     pack = texts.pack
     signals = Signals(pack)
-    multilingual = MultilingualEncoder(threads=settings.threads)
-    reader = Reader(pack, signals, english, multilingual)
+    second = multilingual.result()
+    reader = Reader(pack, signals, english, second)
     report("engine", READY)
     taught = learn.rows(learn.files(settings.prompts, settings.store))
-    name = learn.fingerprint(pack, taught, english.fingerprint, multilingual.fingerprint)
+    name = learn.fingerprint(pack, taught, english.fingerprint, second.fingerprint)
     report("classifier", "loading")
 
     def told(done: int, of: int) -> None:

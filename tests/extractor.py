@@ -27,7 +27,7 @@ MONTHS = {
     for name in names.split()
 }
 CURRENCIES = {
-    "£": "GBP", "€": "EUR", "$": "USD", "gbp": "GBP", "eur": "EUR", "usd": "USD", "euro": "EUR", "euros": "EUR", "pound": "GBP",
+    "£": "GBP", "r$": "BRL", "brl": "BRL", "€": "EUR", "$": "USD", "gbp": "GBP", "eur": "EUR", "usd": "USD", "euro": "EUR", "euros": "EUR", "pound": "GBP",
     "pounds": "GBP", "pfund": "GBP", "dollar": "USD", "dollars": "USD", "quid": "GBP", "bucks": "USD",
 }  # fmt: skip
 SMALL = {
@@ -134,7 +134,7 @@ def _figure(bare: str, start: int, after: Sequence[str], before: str, year: int)
     letters = re.sub(r"[\d.,£€$%/:–-]", "", bare).lower()
     word = letters if letters in CURRENCIES else ""
     beside = after[0].lower().rstrip(".") if after and after[0].lower().rstrip(".") in CURRENCIES else ""
-    ahead = before.lower() if before.lower() in {"eur", "gbp", "usd", "£", "€", "$"} else ""
+    ahead = before.lower() if before.lower() in {"eur", "gbp", "usd", "£", "€", "$", "r$"} else ""
     if (sign or word or ((beside or ahead) and not letters)) and (amount := money(bare)) is not None:
         return Thing("money", f"{amount:.2f} {CURRENCIES[sign or word or beside or ahead]}", start, end)
     if bare.endswith("%") or (after and after[0].startswith("%")):

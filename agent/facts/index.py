@@ -83,6 +83,10 @@ def _literals(k: Known, e: Evidence) -> None:
     names |= {i.name: f"order:/items/{n}/name" for n, i in enumerate(e.order.items if e.order else ())}
     names |= dict.fromkeys(e.store.products, "store:products")
     k.literals = {fold(name): source for name, source in names.items() if _FIGURE.search(name) and len(name) >= _LEAST}
+    if e.case_id.isdigit():  # the caller's own short number is a number among others
+        k.add("number", e.case_id.lstrip("0") or "0", "case:id")
+    elif e.case_id:
+        k.literals[fold(e.case_id)] = "case:id"
     if len(e.customer.name) >= _LEAST:  # "April May" and "Plantão Black Friday" are no days
         k.literals[fold(e.customer.name)] = "customer:name"
 

@@ -227,6 +227,17 @@ def test_a_tracking_number_that_reads_like_a_telephones_is_the_orders():
     assert [f.state for f in facts(body)] != ["supported"]
 
 
+@pytest.mark.parametrize("number", ["13", "1", "t-1", "A7", "2026/44", "000123", "case_01JD3M"])
+def test_the_number_that_the_caller_gave_the_case_may_be_told(number: str):
+    made = facts(f"It has the case number {number}.", case_id=number)
+    assert {f.state for f in made} == {"supported"}
+
+
+@pytest.mark.parametrize("number", ["13", "A7", "2026/44", "000123"])
+def test_the_number_of_another_case_may_not_be_told(number: str):
+    assert {f.state for f in facts(f"It has the case number {number}.")} != {"supported"}
+
+
 def test_what_is_withheld_is_known_and_not_a_source():
     hidden = order(fulfilments=(Fulfilment("Parcelwing", "PW777888999", "delivered", None, None, day(11, 2)),))
     e = evidence(withheld=hidden)

@@ -180,7 +180,7 @@ async def run(home: Path, rate: float, seconds: float) -> dict[str, Any]:
         first = await first_draft(desk)
         await open_loop(desk, 1, 20)
         rss, peak = desk.memory_mb()
-    async with Provider(answers=ANSWERS, latency=LATENCY_S) as provider:
+    async with Provider(answers=ANSWERS) as provider:
         env = {
             "DESK_MODEL": MODEL, "OPENAI_API_BASE": provider.base_url, "OPENAI_BASE_URL": provider.base_url,
             "OPENAI_API_KEY": "bench", "DESK_WORKERS": "64",
@@ -188,6 +188,7 @@ async def run(home: Path, rate: float, seconds: float) -> dict[str, Any]:
         with serving(home, key, "api.bench", "--serve", **env) as desk:
             await first_draft(desk)
             reading = await one_by_one(desk, int(rate * seconds))
+            provider.latency = LATENCY_S
             drafts = await open_loop(desk, rate, seconds)
             model_rss, _ = desk.memory_mb()
     over = np.array([took for took, _ in drafts]) - 1000 * LATENCY_S

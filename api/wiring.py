@@ -211,6 +211,8 @@ def _load_rest(
 ) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
     report("engine", "loading")
+    from threadpoolctl import threadpool_limits
+
     from agent import learn
     from agent.embedded import EmbeddedModel
     from agent.llm import Limits, build_model
@@ -243,5 +245,7 @@ def _load_rest(
         paused=budget.spent_up,
     )  # fmt: skip
     report("classifier", READY)
+    # numpy's threads wait for each other by spinning, which costs a second core for products that take microseconds
+    threadpool_limits(settings.threads, "blas")
     deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits)
     return Loaded(english, search, deps)

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from agent import guard, learn, pipeline, understand
 from agent.case import Escalation, Message, Proposal
@@ -211,6 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     chosen = parser.parse_args(arguments)
     english, multilingual = load_encoder(), MultilingualEncoder()
+    threadpool_limits(1, "blas")  # as the serving process does
     print("loading; the first time the classifier is trained", file=sys.stderr)
     bench = Bench(load(english, multilingual), english, multilingual)
     groups = texts_by_length((row["text"] for row in learn.rows(learn.files(PROMPTS, SAMPLE))), chosen.texts)

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/drafts", tags=["drafts"])
 
 WAIT_S: Final = 10.0
 MOST_WAIT_S: Final = 60.0
-LOOK_S: Final = 0.25
+LOOK_S: Final = 1.0
 """How often a draft that another process may write is looked at."""
 
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")

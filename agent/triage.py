@@ -1,7 +1,6 @@
 """Decides issue type, severity and routing: rules of the pack first, the classifier second.
 
-A rule sets a floor that no engine may go below. Between floor and S1 the classifier decides by least expected cost,
-where judging too low costs more than judging too high.
+A rule sets a floor that no engine may go below. Between floor and the most severe level the classifier decides.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from agent.case import Criterion, Guess, Triage
 from agent.pack import Condition, CriterionRule, Pack
 from agent.understand import Understanding
 
-_COST = ((0.0, 1.0, 2.0, 3.0), (1.0, 0.0, 1.0, 1.3), (1.0, 1.0, 0.0, 1.0), (1.0, 1.0, 1.0, 0.0))
-"""Cost of giving severity j when i is true, most severe first: a critical case must not be taken for a medium one."""
 _DOUBT = 0.2
 """A rule of words needs this probability of the classifier for its severity or worse, twice that for the most severe:
 the same words are said in irony and of what might have happened."""
 _UNSURE = 0.35
 """Below this probability of the issue type a person decides."""
+_FOREIGN = 0.35
+"""Most that a judgement of a language without texts of its own may claim: about the share of them that is right."""
 _LEAD = 0.15
 """Probability of human lead, or of an issue type that a person leads, from which a person leads: a miss is dearer."""
 
@@ -91,7 +90,7 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     held = criteria(pack, seen, guess.value, prior.severity)
     floors = {rule.id for rule in pack.criteria if rule.floor}
     floor = next((c.severity for c in held if c.id in floors), "")
-    learned = cheapest(pack, prior.severity)
+    learned = max(pack.severity_order, key=lambda level: prior.severity.get(level, 0.0))
     severity = pack.more_severe(learned, floor)
     lead, lead_reason = human_lead(pack, seen, guess.value, prior)
     flagged = flags(pack, seen, guess.value)
@@ -101,6 +100,7 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     as_severe = pack.severity_order[: pack.severity_order.index(severity) + 1]
     meant = (severity,) if severity == learned else as_severe
     severity_sure = sum(prior.severity.get(s, 0.0) for s in meant)
+    most = 1.0 if seen.language.supported else _FOREIGN
     return Triage(
         issue_type=guess.value,
         severity=severity,
@@ -115,9 +115,9 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
         human_lead_reason=lead_reason,
         language=seen.language.code,
         confidence={
-            "issue_type": round(guess.confidence, 3),
-            "severity": round(min(1.0, max(severity_sure, 0.5 if floor == severity else 0.0)), 3),
-            "route": round(team_sure, 3),
+            "issue_type": round(min(most, guess.confidence), 3),
+            "severity": round(min(most, max(severity_sure, 0.5 if floor == severity else 0.0)), 3),
+            "route": round(min(most, team_sure), 3),
         },
         needs_human=unsure or not seen.language.supported,
         needs_human_reason=(
@@ -128,22 +128,6 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
             else ""
         ),
     )
-
-
-def cheapest(pack: Pack, severity: Mapping[str, float]) -> str:
-    """The severity with the least expected cost."""
-    order = pack.severity_order
-
-    def cost(given: int) -> float:
-        return sum(severity.get(true, 0.0) * _price(len(order), i, given) for i, true in enumerate(order))
-
-    return order[min(range(len(order)), key=cost)]
-
-
-def _price(levels: int, true: int, given: int) -> float:
-    if levels == len(_COST):
-        return _COST[true][given]
-    return 4.0 * (given - true) if given > true else float(true - given)
 
 
 def reason(severity: str, held: Sequence[Criterion], seen: Understanding, learned: str) -> str:

@@ -42,6 +42,8 @@ class Settings(BaseModel):
     """SQLAlchemy URL of the database; empty keeps a SQLite file in DESK_HOME."""
     embed_model: str = ""
     """Folder of another sentence encoder; empty takes the packaged one."""
+    embed_int8: bool = False
+    """Encode in whole numbers: twice as fast, nearly the same vectors; another classifier and index belong to it."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads of the encoder."""
     prompts: Path = ROOT / "prompts"

@@ -202,7 +202,7 @@ def _load_encoder(settings: Settings, multilingual: Ahead[Encoder]) -> Encoder:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # must precede the import, which reads it once
     from retrieval.embed import SentenceEncoder
 
-    return SentenceEncoder(settings.embed_model, threads=settings.threads)
+    return SentenceEncoder(settings.embed_model, threads=settings.threads, int8=settings.embed_int8)
 
 
 def _load_rest(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
@@ -77,8 +77,6 @@ def parts(bench: Bench) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"classifier: {name}", bench.figures(bench.taught(without), bench.pack, without)
     with patch.object(classifier, "_MIXED", ()):
         yield "classifier: joint head", bench.figures(bench.taught(), bench.pack)
-    with patch.object(triage, "cheapest", _likeliest):
-        yield "decision: least expected cost", bench.figures(whole, bench.pack)
     with patch.object(triage, "_credible", _always):
         yield "decision: doubt about words", bench.figures(whole, bench.pack)
     yield "rules: human lead", bench.figures(whole, bench.pack.model_copy(update={"human_lead": ()}))
@@ -86,10 +84,6 @@ def parts(bench: Bench) -> Iterator[tuple[str, dict[str, Any]]]:
     for rule in bench.pack.criteria:
         rest = tuple(other for other in bench.pack.criteria if other.id != rule.id)
         yield f"rules: {rule.id}", bench.figures(whole, bench.pack.model_copy(update={"criteria": rest}))
-
-
-def _likeliest(_: Pack, severity: Mapping[str, float]) -> str:
-    return max(severity, key=severity.__getitem__)
 
 
 def _always(*_: object) -> bool:

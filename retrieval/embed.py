@@ -64,15 +64,16 @@ class SentenceEncoder:
     Loading takes seconds; `encode` may be called from several threads.
     """
 
-    def __init__(self, model: str = "", *, threads: int = 1) -> None:
+    def __init__(self, model: str = "", *, threads: int = 1, int8: bool = False) -> None:
         """Loads the model.
 
         Args:
             model: folder or hub id of a sentence-transformers model; "" is the packaged one, whose hash is verified.
             threads: CPU threads of one call. One is best while serving: two callers beat two threads.
+            int8: whole numbers instead of exact ones where the model allows it; see `PackedBert`.
 
         Raises:
-            ModelMissingError: nothing loadable there.
+            ModelMissingError: nothing loadable there, or nothing that can be done in whole numbers.
             ModelTamperedError: the packaged files are not the published ones.
 
         """
@@ -96,9 +97,11 @@ class SentenceEncoder:
         saved = read_folder(Path(source))
         if saved is not None:
             backend: str = Tokenizer.from_file(str(saved.tokenizer)).to_str()
-            self._bert, limit = PackedBert(saved), saved.limit
+            self._bert, limit = PackedBert(saved, int8=int8), saved.limit
             self._dimension, pooling = self._bert.width, "mean"
             digest = _digest({f"0.model.{name}": tensor for name, tensor in saved.weights.items()}, backend)
+        elif int8:
+            raise ModelMissingError(source, "only BERT with mean pooling runs in int8; unset DESK_EMBED_INT8")
         else:
             self._library = _library(source)
             backend = self._library.tokenizer.backend_tokenizer.to_str()
@@ -108,7 +111,7 @@ class SentenceEncoder:
         self._tokenizer: Any = Tokenizer.from_str(backend)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(limit)
-        self._fingerprint = f"{digest}-fp32-{self._dimension}-{limit}-{pooling}"
+        self._fingerprint = f"{digest}-{'int8' if int8 else 'fp32'}-{self._dimension}-{limit}-{pooling}"
 
     @property
     def fingerprint(self) -> str:

@@ -14,8 +14,8 @@ from agent.case import Entities, Entity, Signal, Span, Triage
 from agent.classifier import Sense
 from agent.language import Detected
 from agent.money import Money
-from agent.pack import Condition, Pack
-from agent.triage import Prior, cheapest, collaborators, decide, flags, holds, tone
+from agent.pack import Condition
+from agent.triage import Prior, collaborators, decide, flags, holds, tone
 from agent.understand import Understanding
 from tests.fakes.desk import pack
 
@@ -91,7 +91,7 @@ def test_no_answer_of_the_classifier_undercuts_a_floor(
     )
     if made.severity_floor:
         assert ORDER.index(made.severity) <= ORDER.index(made.severity_floor)
-    learned = cheapest(pack(), shares)
+    learned = max(ORDER, key=shares.__getitem__)
     assert ORDER.index(made.severity) <= ORDER.index(learned)
     assert made.severity_reason
     assert {c.severity for c in made.criteria} <= set(ORDER)
@@ -154,17 +154,14 @@ def test_the_classifier_may_raise_above_the_floor():
     assert (made.severity_floor, made.severity) == ("S2", "S1")
 
 
-def test_judging_too_low_costs_more_than_judging_too_high():
-    assert cheapest(pack(), {"S1": 0.3, "S2": 0.3, "S3": 0.4}) in {"S1", "S2"}
-    assert cheapest(pack(), {"S1": 0.05, "S3": 0.45, "S4": 0.5}) != "S1"
+def test_above_the_floor_the_likeliest_severity_counts_and_of_equal_ones_the_more_severe():
+    def given(**shares: float) -> str:
+        return judged(by=Prior(prior().issue_type, shares, 0.0)).severity
+
+    assert given(S1=0.1, S2=0.2, S3=0.3, S4=0.4) == "S4"
+    assert given(S2=0.5, S3=0.5) == "S2"
     for only in ORDER:
-        assert cheapest(pack(), {only: 1.0}) == only
-
-
-def test_another_number_of_levels_is_judged_too():
-    three = Pack.model_construct(**{**dict(pack()), "severities": dict.fromkeys(("high", "middle", "low"))})
-    assert cheapest(three, {"high": 0.25, "middle": 0.0, "low": 0.75}) != "low"
-    assert cheapest(three, {"low": 1.0}) == "low"
+        assert given(**{only: 1.0}) == only
 
 
 def test_the_reason_names_the_criterion_and_the_words_that_show_it():
@@ -231,10 +228,11 @@ def test_an_uncertain_type_needs_a_human_and_says_how_uncertain():
     assert not judged(by=prior(sure=0.36)).needs_human
 
 
-def test_a_language_that_is_not_supported_needs_a_human():
+def test_a_language_that_is_not_supported_needs_a_human_and_no_judgement_of_it_is_sure():
     made = judged(language=Detected("fi", 0.9, False))
     assert made.needs_human
     assert "`fi` is not supported" in made.needs_human_reason
+    assert max(made.confidence.values()) <= 0.35 < min(judged().confidence.values())
 
 
 def test_confidences_are_probabilities_and_the_team_is_at_least_as_sure_as_the_type():

@@ -96,6 +96,20 @@ def test_a_model_of_the_library_gives_the_same_kind_of_vectors(encoder, folder):
     np.testing.assert_allclose(by_library.encode(TEXTS), encoder.encode(TEXTS), atol=1e-6)
 
 
+def test_whole_numbers_give_nearly_the_same_unit_vectors_under_another_fingerprint(encoder):
+    quick = SentenceEncoder(int8=True)
+    assert quick.fingerprint == encoder.fingerprint.replace("fp32", "int8")
+    vectors = quick.encode(TEXTS)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert (vectors * encoder.encode(TEXTS)).sum(axis=1).min() > 0.95
+
+
+def test_whole_numbers_are_refused_for_a_model_of_the_library(folder):
+    change(folder / "config.json", position_embedding_type="unknown to us")
+    with pytest.raises(ModelMissingError, match="unset DESK_EMBED_INT8"):
+        SentenceEncoder(str(folder), int8=True)
+
+
 def test_the_fingerprint_changes_with_the_weights_and_the_tokenizer(encoder):
     assert encoder.fingerprint.endswith("-fp32-384-256-mean")
     weights = {"a": torch.zeros(3), "b": torch.ones(2)}

@@ -69,7 +69,7 @@ _FOOTER: Final = re.compile(
     r"|confidentiality (?:notice|note)|disclaimer:|diese (?:e-?mail|nachricht)\b[^\n]{0,120}\b(?:vertraulich|bestimmt|geprüft)|(?:der|die) inhalt dieser e-?mail|"
     r"ce (?:message|courriel|mail)\b[^\n]{0,120}\b(?:confidentiel|destiné|exclusive)|este (?:mensaje|correo|e-?mail)\b[^\n]{0,120}\b(?:confidencial|destinad|dirigid)|"
     r"(?:questo|il presente) (?:messaggio|e-?mail)\b[^\n]{0,120}\b(?:riservat|confidenzial|destinat|analizzat)|dit (?:bericht|e-?mail)\b[^\n]{0,120}\b(?:vertrouwelijk|bestemd)|"
-    r"esta (?:mensagem|e-?mail)\b[^\n]{0,120}\b(?:confidencia|destina)|please (?:consider|think of) the environment|think before you print|bitte (?:denken|prüfen) sie[^\n]{0,60}(?:umwelt|ausdruck)|"
+    r"esta (?:mensagem|e-?mail)\b[^\n]{0,120}\b(?:confidencia|destina)|please (?:consider|think of) the environment|think before you print|bitte (?:denken|prüfen) sie[^\n]{0,60}(?:umwelt|ausdruck|gedruckt)|"
     r"pensez à l['’]environnement|(?:to )?unsubscribe\b|abmelden\b|you(?:'re| are) receiving this|sie erhalten diese (?:e-?mail|nachricht)|virus-free|virenfrei|"
     r"registered (?:in|office)|geschäftsführer:|sitz der gesellschaft|amtsgericht\b[^\n]{0,40}hrb|reply to this email directly|view it on git)",
     _I,
@@ -293,4 +293,11 @@ def _ends_letter(line: str, after: list[_Line]) -> bool:
     rest = line.lstrip(" \t-*")[m.end() :].strip(" ,.!-") if m else line
     if len(rest.split()) > 5 or (rest and rest[0].islower() and len(rest.split()) > 3):
         return False
-    return all(len(ln.text) < 70 and not re.search(r"[a-z]{2}[.?!](?:\s|$)", ln.text) for ln in after)
+    return all(len(ln.text) < 70 and not _SENTENCE.search(_SHORTENED.sub("", ln.text)) for ln in after)
+
+
+_SENTENCE: Final = re.compile(r"[a-z]{2}[.?!](?:\s|$)")
+_SHORTENED: Final = re.compile(
+    r"\b(?:tel|fon|mob|mobil|ext|str|nr|no|inc|ltd|co|dr|prof|dipl|ing|dept|abt|ufficio|dir)\.", re.IGNORECASE
+)
+"""Words of a visiting card that end in a full stop and no sentence."""

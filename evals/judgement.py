@@ -1,6 +1,7 @@
 """Measures the embedded engine's judgement on labelled escalations that it never learns from.
 
-`python -m evals.judgement` prints the figures by language; `--show` lists what was judged wrongly, `--json` gives all.
+`python -m evals.judgement` prints the figures by language; `--show` lists what was judged wrongly, `--json` gives all,
+`--wrapped` puts greeting, small talk, signature and a quoted answer around each text.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import yaml
 
 from agent import intake, learn, triage
 from agent.case import Escalation, Triage
@@ -21,6 +25,7 @@ from agent.classifier import Classifier
 from agent.errors import AgentError
 from agent.pack import Pack, load_pack
 from agent.signals import Signals
+from agent.strip import body
 from agent.understand import Reader
 from evals.errors import DatasetError, EvalsError
 from retrieval.precedent import Encoder
@@ -115,6 +120,20 @@ def load_dataset(folder: Path = DATASET) -> list[Labelled]:
                     f"{path}, line {number}: not a labelled escalation ({e}); correct that line."
                 ) from None
     return found
+
+
+def wrapped(row: Labelled) -> Labelled:
+    """The escalation as mail brings it: a greeting, small talk, a signature and the quoted answer of the store around the last message."""
+    around = _mail()["de" if row.expected["language"] == "de" else "en"]
+    *earlier, last = row.case.messages
+    mail = replace(last, text=f"{around['before']}\n\n{body(last.text) or last.text}\n\n{around['after']}")
+    return replace(row, case=replace(row.case, messages=(*earlier, mail)))
+
+
+@cache
+def _mail() -> dict[str, dict[str, str]]:
+    """What mail puts before and after a message, by language."""
+    return yaml.safe_load((DATASET.parent / "mail.yaml").read_text(encoding="utf-8"))
 
 
 def run(judge: Judge, dataset: Sequence[Labelled]) -> list[Judged]:
@@ -259,6 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--show", action="store_true", help="list what was judged wrongly")
     parser.add_argument("--language", nargs="+", default=[], help="only texts of these languages, e.g. en de")
+    parser.add_argument("--wrapped", action="store_true", help="each text as mail brings it, in English and German")
     chosen = parser.parse_args(arguments)
     from retrieval.embed import SentenceEncoder
     from retrieval.multilingual import MultilingualEncoder
@@ -266,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         judge = load_judge(SentenceEncoder(), MultilingualEncoder())
         wanted = [x for x in load_dataset() if not chosen.language or x.expected["language"] in chosen.language]
-        judged = run(judge, wanted)
+        judged = run(judge, [wrapped(x) for x in wanted] if chosen.wrapped else wanted)
     except (AgentError, EvalsError) as error:
         print(error, file=sys.stderr)
         return 2

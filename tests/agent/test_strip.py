@@ -120,3 +120,9 @@ def test_a_message_that_is_only_a_visiting_card_has_no_words_of_its_own():
     assert body("--\nJohn Carver\nHead of Facilities\nTel. +44 20 7946 0123") == ""
     assert body("--\nMy lamp broke.\nTel. +44 20 7946 0123") != ""
     assert body("--\nlamp FH-104233 broken") != ""
+
+
+def test_a_visiting_card_with_shortened_words_still_ends_the_letter():
+    letter = "The lamp is broken.\n\nBest wishes,\nMorgan Lindqvist\nHead of Facilities | Tel. +44 1632 960011"
+    assert body(letter) == "The lamp is broken."
+    assert body("The lamp is broken.\n\nBest wishes,\nMorgan\nPlease tell me by Friday.") != "The lamp is broken."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.strip import body
 from evals import judgement
 from evals.judgement import (
     DatasetError,
@@ -19,6 +20,7 @@ from evals.judgement import (
     measure,
     render,
     severity_cost,
+    wrapped,
 )
 from tests.fakes.desk import escalation, pack, toy_deps
 
@@ -203,3 +205,12 @@ def test_reading_as_for_teaching_judges_as_the_desk_does(deps: Deps):
         made = judge.decide(row.case)
         assert (made.issue_type, made.severity, made.human_lead) == (whole.issue_type, whole.severity, whole.human_lead)
         assert made.confidence == pytest.approx(whole.confidence, abs=2e-3)
+
+
+def test_a_wrapped_text_is_the_same_message_amid_what_mail_puts_around_it():
+    row = next(x for x in load_dataset() if x.expected["language"] == "de" and len(x.case.messages) == 1)
+    mail = wrapped(row).case.messages[-1].text
+    assert body(row.case.messages[-1].text) in mail
+    assert mail.startswith("Guten Tag zusammen")
+    assert "> Ihr Kundenservice" in mail
+    assert "Danke für Ihre Bestellung" not in body(mail)

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,8 +20,8 @@ from api.errors import DeskError, UsageError
 from api.wiring import Runtime, propose
 from retrieval.errors import RetrievalError
 
-TOGETHER = 4
-"""Escalations that wait for a language model at the same time."""
+TOGETHER = 8
+"""Escalations under way at the same time: some are read, the others wait for an engine."""
 
 
 def run_batch(desk: Runtime, source: Path, target: Path | None) -> int:
@@ -37,15 +39,18 @@ def run_batch(desk: Runtime, source: Path, target: Path | None) -> int:
 async def _all(desk: Runtime, lines: list[tuple[int, bytes]], out: TextIO) -> int:
     worst = 0
     counts = {"ready": 0, "blocked": 0, "needs_human": 0, "error": 0}
+    window: deque[asyncio.Task[dict[str, Any]]] = deque()
+    waiting = iter(lines)
     with progress("Drafting") as advance:
-        for start in range(0, len(lines), TOGETHER):
-            some = lines[start : start + TOGETHER]
-            for answer in await asyncio.gather(*(_answer(desk, number, line) for number, line in some)):
-                state = "error" if "error" in answer else answer["state"]
-                counts[state] += 1
-                worst = max(worst, {"ready": 0, "error": 2}.get(state, 1))
-                print(json.dumps(answer, ensure_ascii=False), file=out)
-            advance(start + len(some), len(lines))
+        for done in range(1, len(lines) + 1):
+            for number, line in islice(waiting, TOGETHER - len(window)):
+                window.append(asyncio.create_task(_answer(desk, number, line)))
+            answer = await window.popleft()
+            state = "error" if "error" in answer else answer["state"]
+            counts[state] += 1
+            worst = max(worst, {"ready": 0, "error": 2}.get(state, 1))
+            print(json.dumps(answer, ensure_ascii=False), file=out)
+            advance(done, len(lines))
     said = ", ".join(f"{number} {state.replace('_', ' a ')}" for state, number in counts.items() if number)
     print(f"{len(lines)} escalations: {said or 'none'}.", file=sys.stderr)
     return worst

@@ -37,7 +37,8 @@ from retrieval.precedent import Encoder, Vectors
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 LENGTHS = (12, 40, 120, 200)
 """Words; a text is measured with the length that it is nearest to."""
-WARM_UP = 8
+WARM_UP = 40
+"""Further texts that are drafted before any is measured, so that templates are compiled as in a desk that has run a while."""
 ENCODERS = ("encode english", "encode multilingual")
 STEPS = (
     "language", "strip", "entities", "signals", *ENCODERS, "classify", "retrieve", "prompt", "engine", "guard", "rest",
@@ -215,9 +216,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     threadpool_limits(1, "blas")  # as the serving process does
     print("loading; the first time the classifier is trained", file=sys.stderr)
     bench = Bench(load(english, multilingual), english, multilingual)
-    groups = texts_by_length((row["text"] for row in learn.rows(learn.files(PROMPTS, SAMPLE))), chosen.texts)
-    bench.run(groups[LENGTHS[1]][-WARM_UP:])
-    measured = {n: figures(bench.run(texts)) for n, texts in groups.items() if texts}
+    groups = texts_by_length((row["text"] for row in learn.rows(learn.files(PROMPTS, SAMPLE))), chosen.texts + WARM_UP)
+    bench.run([text for texts in groups.values() for text in texts[chosen.texts :]][:: len(LENGTHS)])
+    measured = {n: figures(bench.run(texts[: chosen.texts])) for n, texts in groups.items() if texts}
     print(json.dumps(measured, indent=2) if chosen.json else render(measured))
     return 0
 

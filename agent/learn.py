@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from zipfile import BadZipFile
-
-from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from agent import classifier
 from agent.case import Customer, Escalation, Message
@@ -21,7 +18,6 @@ from agent.errors import BrokenFile
 from agent.pack import Pack
 from agent.packcheck import COMPUTED
 from agent.understand import Reader
-from agent.yamlfile import read_yaml
 
 Row = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -30,32 +26,6 @@ FAIR = "calibration"
 """Folder of texts that teach nothing: a fair sample of what arrives, which sets how sure the classifier may sound."""
 _TAUGHT_BY = ("text", "issue_type", "severity", "human_lead", "weight", "opened_at", "lang", "customer", "fair")
 """Fields of a row on which the weights depend."""
-
-
-class Around(BaseModel):
-    """Small talk of one language."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    before: Annotated[tuple[str, ...], Field(min_length=1)]
-    after: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class SmallTalk(RootModel[dict[str, Around]]):
-    """The file `small_talk.yaml` beside labelled texts: language -> lines that say nothing of what a case is about."""
-
-    def around(self, text: str, language: str) -> str:
-        """Every `_AMID`-th text with a line before it and one behind, always the same ones; the others as they are."""
-        lines = self.root.get(language)
-        number = zlib.crc32(text.encode())
-        if lines is None or number % _AMID:
-            return text
-        before, after = (part[number // _AMID % len(part)] for part in (lines.before, lines.after))
-        return f"{before}\n\n{text}\n\n{after}"
-
-
-_AMID = 3
-"""One text of so many is learned amid small talk."""
 
 
 def files(prompts: Path, store: Path | None) -> list[Path]:
@@ -73,8 +43,6 @@ def rows(files: Iterable[Path]) -> list[Row]:
     """
     found: list[Row] = []
     for path in sorted(files):
-        talk = path.with_name("small_talk.yaml")
-        around = read_yaml(talk, SmallTalk).around if talk.exists() else _as_it_is
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             if not line.strip():
                 continue
@@ -83,7 +51,7 @@ def rows(files: Iterable[Path]) -> list[Row]:
                 found.append(
                     {
                         **row,
-                        "text": around(row.get("text") or row["messages"][0]["text"], row.get("lang", "")),
+                        "text": row.get("text") or row["messages"][0]["text"],
                         "issue_type": row["issue_type"],
                         "severity": row["severity"],
                         "fair": path.parent.name == FAIR,
@@ -93,10 +61,6 @@ def rows(files: Iterable[Path]) -> list[Row]:
                 fix = "give text, issue_type and severity"
                 raise BrokenFile(path, number, f"not a labelled text ({e!r})", fix) from None
     return found
-
-
-def _as_it_is(text: str, _: str) -> str:
-    return text
 
 
 def lessons(taught: Sequence[Row], reader: Reader, progress: Progress = lambda done, of: None) -> list[Lesson]:

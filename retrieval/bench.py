@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.embed import SentenceEncoder
+from retrieval.embed import SentenceEncoder, load_library, packaged_model
 from retrieval.precedent import Encoder, Entry, Precedent, Query, Vectors
 from retrieval.search import EXACT_LIMIT, LEAST_SHARE, POOL, RERANK, PrecedentSearch
 from retrieval.table import best
@@ -115,7 +115,7 @@ def milliseconds(call: Callable[[], object], repeat: int = 25) -> tuple[float, f
 
 def bench_encoder(encoder: SentenceEncoder, cases: Sequence[Case]) -> None:
     """One text, and a message with its sentences, ours beside the library's own call; distinct texts, same threads."""
-    library: Any = encoder._library  # pyright: ignore[reportPrivateUsage]
+    library: Any = load_library(str(packaged_model()))
     texts = sorted((c.text for c in cases if c.language == "en"), key=len)
     print("\nencoder, one thread                         p50 ms  p95 ms   library p50  p95")
     for name, at in (("short message", 0.1), ("medium message", 0.5), ("long message", 0.9)):

@@ -103,7 +103,7 @@ class SentenceEncoder:
         elif int8:
             raise ModelMissingError(source, "only BERT with mean pooling runs in int8; unset DESK_EMBED_INT8")
         else:
-            self._library = _library(source)
+            self._library = load_library(source)
             backend = self._library.tokenizer.backend_tokenizer.to_str()
             limit = int(self._library.max_seq_length or 512)
             self._dimension, pooling = int(self._library.get_embedding_dimension()), "library"
@@ -149,7 +149,7 @@ def _packs(lengths: Sequence[int]) -> Iterator[slice]:
     yield slice(start, len(lengths))
 
 
-def _library(source: str) -> Any:
+def load_library(source: str) -> Any:
     """The model as the library loads it.
 
     Raises:

@@ -157,31 +157,3 @@ def test_a_damaged_file_is_learned_anew(reader: Reader, tmp_path: Path, damage: 
     path.write_bytes(damage(path.read_bytes()))
     assert learn.learn(tmp_path, ROWS, reader, "abc").version == first.version
     assert Classifier.load(path).version == first.version
-
-
-TALK = "en:\n  before: [I hope you are well., It is cold here.]\n  after: [Best to all of you.]\n"
-
-
-def test_some_texts_are_learned_amid_small_talk_and_always_the_same_ones(tmp_path: Path):
-    file = jsonl(
-        tmp_path / "a.jsonl", *({**ROWS[0], "lang": "en", "text": f"The lid of jar {n} leaks."} for n in range(60))
-    )
-    plain = [row["text"] for row in learn.rows([file])]
-    (tmp_path / "small_talk.yaml").write_text(TALK)
-    amid = [row["text"] for row in learn.rows([file])]
-    changed = [(a, b) for a, b in zip(plain, amid, strict=True) if a != b]
-    assert 10 <= len(changed) <= 30
-    assert all(a in b and b.endswith("Best to all of you.") for a, b in changed)
-    assert amid == [row["text"] for row in learn.rows([file])]
-
-
-def test_a_language_without_small_talk_is_learned_as_it_is(tmp_path: Path):
-    file = jsonl(tmp_path / "a.jsonl", *({**ROWS[0], "lang": "sv", "text": f"Locket {n} läcker."} for n in range(20)))
-    (tmp_path / "small_talk.yaml").write_text(TALK)
-    assert [row["text"] for row in learn.rows([file])] == [f"Locket {n} läcker." for n in range(20)]
-
-
-def test_broken_small_talk_is_named_with_its_file(tmp_path: Path):
-    (tmp_path / "small_talk.yaml").write_text("en: {before: []}")
-    with pytest.raises(BrokenFile, match=r"small_talk\.yaml"):
-        learn.rows([jsonl(tmp_path / "a.jsonl", ROWS[0])])

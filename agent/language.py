@@ -62,7 +62,7 @@ def detect(text: str, hint: str = "") -> Detected:
     scores = {v.language.iso_code_639_1.name.lower(): v.value for v in values}
     known = {code: sum(t in words for t in tokens) / len(tokens) for code, words in _WORDS.items()}
     # in short chat lines the common words say more than the letters do
-    weight = 1.0 if len(tokens) > 12 else 3.0
+    weight = 1.5 if len(tokens) > 12 else 3.0
     for code, share in known.items():
         scores[code] = scores.get(code, 0.0) + weight * share
     if len(tokens) < 8 and hint in scores:

@@ -282,7 +282,10 @@ _LOUD = frozenset(
 """Signals of what a letter does not say back."""
 _NO_ECHO = frozenset({"injection", "hidden_text", "praise"})
 _FEWEST_WORDS = 4
-_UNFIT = re.compile(r"[\d?@\[\]{}<>|\"“”„«»]|://|www\.|[A-Z]{4,}|!{2,}")
+_UNFIT = re.compile(
+    r"[\d?@\[\]{}<>|\"“”„«»]|://|www\.|[A-Z]{4,}|!{2,}|(?i:whats ?app|skype|telegram|messenger|viber|wechat)"
+)
+"""What a letter does not say back: figures, questions, addresses, shouting, and other ways to talk."""
 
 
 def clip(text: str, most: int = _QUOTE) -> str:

@@ -297,6 +297,7 @@ def test_what_was_said_is_kept_as_facts(reader: Reader):
         ("The mixer stopped working, write to me@mailbox.example about it.", ""),
         ("THE MIXER stopped working after a week.", ""),
         ("It stopped working.", ""),
+        ("The mixer stopped working, as Skype did before.", ""),
         ("The mixer stopped working " + "and smells like hay " * 9 + "today.", ""),
     ],
 )

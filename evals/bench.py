@@ -30,7 +30,8 @@ from agent.llm import EMBEDDED, build_model
 from agent.ports import NoOrders
 from agent.prompts import load_prompts
 from evals.judgement import PROMPTS, SAMPLE, load_judge
-from retrieval.bench import load_encoder, remember
+from retrieval.bench import remember
+from retrieval.embed import SentenceEncoder
 from retrieval.multilingual import MultilingualEncoder
 from retrieval.precedent import Encoder, Vectors
 
@@ -210,9 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command: tables on standard output, or JSON."""
     parser = argparse.ArgumentParser(prog="python -m evals.bench", description=__doc__)
     parser.add_argument("--texts", type=int, default=40, help="texts of each length (default: 40)")
+    parser.add_argument("--int8", action="store_true", help="with the English encoder in whole numbers")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     chosen = parser.parse_args(arguments)
-    english, multilingual = load_encoder(), MultilingualEncoder()
+    english, multilingual = SentenceEncoder(threads=1, int8=chosen.int8), MultilingualEncoder()
     threadpool_limits(1, "blas")  # as the serving process does
     print("loading; the first time the classifier is trained", file=sys.stderr)
     bench = Bench(load(english, multilingual), english, multilingual)

@@ -39,7 +39,8 @@ def read_texts(settings: Settings) -> Texts:
     store = settings.store or SAMPLE
     kept = settings.home / "last_good"
     try:
-        texts = _read(settings.prompts, store, *_mark(kept).split())
+        pack_checked, _, prompts_checked = _mark(kept).partition(" ")
+        texts = _read(settings.prompts, store, pack_checked, prompts_checked)
     except BrokenFile as broken:
         if not (kept / "version").exists():
             raise

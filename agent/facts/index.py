@@ -85,13 +85,17 @@ def _literals(k: Known, e: Evidence) -> None:
     k.literals = {fold(name): source for name, source in names.items() if _FIGURE.search(name) and len(name) >= _LEAST}
     if e.case_id.isdigit():  # the caller's own short number is a number among others
         k.add("number", e.case_id.lstrip("0") or "0", "case:id")
-    elif e.case_id:
+    elif _NUMBER.fullmatch(e.case_id):
         k.literals[fold(e.case_id)] = "case:id"
-    if len(e.customer.name) >= _LEAST:  # "April May" and "Plantão Black Friday" are no days
+    # "April May" and "Plantão Black Friday" are no days; a name that the customer chose is a source of nothing but letters
+    if len(e.customer.name) >= _LEAST and _LETTERS.fullmatch(e.customer.name):
         k.literals[fold(e.customer.name)] = "customer:name"
 
 
 _FIGURE: Final = re.compile(r"[\d_]")
+_NUMBER: Final = re.compile(r"(?=.*\d)[\w/-]+")
+"""What a case's number looks like: no sum, address or sentence."""
+_LETTERS: Final = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
 _LEAST: Final = 5
 
 

@@ -63,7 +63,7 @@ _CLOSING: Final = re.compile(
 _PROPER: Final = words(
     "royal mail deutsche post parcel force google apple pay paypal visa mastercard american express trading "
     "standards united kingdom great britain new year christmas eve black friday consumer rights citizens advice "
-    "customer care service support team help desk face time smart home europe european union united kingdom great britain royaume uni reino unido regno unito verenigd koninkrijk order number good "
+    "customer care service support team help desk face time smart home europe european union royaume uni reino unido regno unito verenigd koninkrijk order number good "
     "morning afternoon evening kind best warm"
 )
 

@@ -124,7 +124,7 @@ def unbacked_promise(r: Reading) -> Findings:
 
 _BINDING: Final = frozenset({"amount", "date", "duration", "time", "percent"})
 _SUMS: Final = frozenset({"amount", "number"})
-_NOT_BACKING: Final = ("message:", "clock:now")
+_NOT_BACKING: Final = ("message:", "clock:now", "customer:", "case:")
 _GOODWILL: Final = frozenset({"credit", "discount", "compensation", "exception"})
 
 

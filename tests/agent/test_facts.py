@@ -238,6 +238,21 @@ def test_the_number_of_another_case_may_not_be_told(number: str):
     assert {f.state for f in facts(f"It has the case number {number}.")} != {"supported"}
 
 
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("www.evil.example", "Please pay at www.evil.example now."), ("Bob 500.00 GBP", "You get Bob 500.00 GBP."),
+        ("call 07700 900123", "Please call 07700 900123."), ("within 3 days", "It comes within 3 days."),
+    ],
+)  # fmt: skip
+def test_a_display_name_is_a_source_of_nothing_but_a_name(name: str, body: str):
+    assert "unsupported" in {f.state for f in facts(body, customer=Customer(name))}
+
+
+def test_a_name_that_reads_like_a_month_is_the_customers():
+    assert {f.state for f in facts("Hello April May,", customer=Customer("April May"))} == {"supported"}
+
+
 def test_what_is_withheld_is_known_and_not_a_source():
     hidden = order(fulfilments=(Fulfilment("Parcelwing", "PW777888999", "delivered", None, None, day(11, 2)),))
     e = evidence(withheld=hidden)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent.case import Citation, Message, OrderItem, ProposedAction
+from agent.case import Citation, Customer, Message, OrderItem, ProposedAction
 from agent.errors import BrokenFile
 from agent.facts import PolicyLine
 from agent.guard import RULES, check, load_rulebook
@@ -357,3 +357,9 @@ def test_an_old_slot_or_a_late_message_changes_nothing_but_its_own_facts():
     assert all(f.state == "supported" for f in made.facts)
     assert Citation("clock", "next_update") not in draft("x").citations
     assert day(11, 3) < NOW
+
+
+@pytest.mark.parametrize("name", ["tomorrow", "next Monday"])
+def test_a_display_name_backs_no_promise(name: str):
+    made = report(f"You will have your refund {name}.", customer=Customer(name))
+    assert "unbacked_promise" in rules_of(made)

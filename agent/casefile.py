@@ -19,6 +19,7 @@ from agent.pack import Pack
 from agent.ports import OrderBook
 from agent.said import articles, clip, greeting_name, is_notice, said
 from agent.signals import Signals
+from agent.sla import Event, standing
 from agent.triage import tone
 from agent.understand import Understanding
 from retrieval.precedent import Hit
@@ -72,21 +73,48 @@ class Slots:
     at: Mapping[str, datetime]
 
 
-def clocks(pack: Pack, severity: str, opened: datetime) -> tuple[ClockView, ...]:
-    """The due instants of a case of this severity, opened then."""
-    views: list[ClockView] = []
-    for metric, target in pack.sla.targets[severity].items():
-        if target is None:
-            views.append(ClockView(metric, None, "on change", ""))
-        else:
-            at = clock.due(target, pack.sla.calendars[target.calendar], opened)
-            views.append(ClockView(metric, at, target.within, target.calendar))
-    return tuple(views)
+def clocks(
+    pack: Pack, case: Escalation, severity: str, issue_type: str, seen: Understanding | None = None
+) -> tuple[ClockView, ...]:
+    """The due instants of a case of this severity and type, as they follow from its coming in."""
+    opened, facts = case.received_at, _facts(case, severity, issue_type)
+    log = [Event("case_opened", opened, facts), Event("triaged", opened, facts)]
+    outside = {} if seen is None else _external(pack, issue_type, seen, opened)
+    log += [Event("deadline_set", opened, {"deadline": k, "due_at": at.isoformat()}) for k, at in outside.items()]
+    found = [
+        ClockView(c.metric, c.due_at, c.key or c.target, c.calendar)
+        for c in standing(log, lambda _: pack.sla, opened).clocks
+    ]
+    update = _update(pack, facts)
+    if update is None:
+        return (*found, ClockView("next_update", None, "on change", ""))
+    at = clock.due(update, pack.sla.calendars[update.calendar], opened)
+    return (*found, ClockView("next_update", at, update.within, update.calendar))
 
 
-def slots(pack: Pack, severity: str, language: str, now: datetime) -> Slots:
+def _external(pack: Pack, issue_type: str, seen: Understanding, opened: datetime) -> dict[str, datetime]:
+    """The nearest date of each kind that nobody here can move."""
+    found = sorted(seen.binding, key=lambda b: b[1], reverse=True)
+    law = [
+        (s.signal, s.due(opened))
+        for s in pack.sla.statutory
+        if s.issue_type == issue_type and s.signal in seen.conditions
+    ]
+    return {name: at for name, at in (*found, *law) if at > opened}
+
+
+def _facts(case: Escalation, severity: str, issue_type: str) -> dict[str, str]:
+    """What the policies of the commitments look at."""
+    return {"severity": severity, "issue_type": issue_type, "tier": case.customer.tier, "channel": case.channel}
+
+
+def _update(pack: Pack, facts: Mapping[str, str]) -> clock.Target | None:
+    return pack.sla.policy(facts).targets.get("next_update")
+
+
+def slots(pack: Pack, case: Escalation, severity: str, issue_type: str, language: str, now: datetime) -> Slots:
     """The next-update slot as it would be if the draft went out now; approval fills it anew."""
-    target = pack.sla.targets[severity].get("next_update")
+    target = _update(pack, _facts(case, severity, issue_type))
     if target is None:
         return Slots({}, {})
     at = clock.due(target, pack.sla.calendars[target.calendar], now)

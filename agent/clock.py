@@ -235,3 +235,16 @@ def _nth_open_day(calendar: Calendar, day: date, after: int) -> date:
 def _since_midnight(local: datetime) -> timedelta:
     """Wall-clock time of day; not elapsed time, which differs when clocks change."""
     return timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+
+
+def open_time(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
+    """How much open time lies between two instants; none when `end` is not after `start`."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    if end <= start or calendar.always_open:
+        return max(end - start, timedelta(0))
+    passed = timedelta(0)
+    for _, opens, closes in open_spans(calendar, start):
+        if opens >= end:
+            break
+        passed += min(closes, end) - opens
+    return passed

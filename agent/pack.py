@@ -14,20 +14,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from agent.clock import Calendar, Target
+from agent.clock import Calendar
+from agent.directory import Directory, Team
 from agent.packcheck import DEFAULT_LANGUAGE, check
+from agent.sla import Sla
 from agent.yamlfile import read_yaml
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Team(_File):
-    """One team that can be pulled in."""
-
-    title: str
-    does: str = ""
 
 
 class IssueType(_File):
@@ -207,14 +202,6 @@ class Store(_File):
         return Calendar(time_zone=name, always_open=True).time_zone
 
 
-class SlaTargets(_File):
-    """SLA targets by severity and metric, and the calendars they name."""
-
-    calendars: Mapping[str, Calendar]
-    targets: Mapping[str, Mapping[str, Target | None]]
-    paused_by: tuple[str, ...]
-
-
 class _IssueTypes(_File):
     issue_types: Annotated[Mapping[str, IssueType], Field(min_length=1)]
     flag_teams: Mapping[str, str]
@@ -230,10 +217,6 @@ class _Flags(_File):
     flags: Mapping[str, Condition]
     human_lead: tuple[HumanLead, ...]
     tone: Mapping[str, Condition]
-
-
-class _Teams(_File):
-    teams: Mapping[str, Team]
 
 
 class _Signals(_File):
@@ -270,8 +253,8 @@ class Pack(_File):
     flags: Mapping[str, Condition]
     human_lead: tuple[HumanLead, ...]
     tone: Mapping[str, Condition]
-    teams: Mapping[str, Team]
-    sla: SlaTargets
+    directory: Directory
+    sla: Sla
     authority: Authority
     policy: Mapping[str, PolicyLine]
     negations: tuple[str, ...]
@@ -281,6 +264,11 @@ class Pack(_File):
     """Language -> what its customers say."""
     version: str
     """Content hash over all files of the pack."""
+
+    @property
+    def teams(self) -> Mapping[str, Team]:
+        """The teams that a case can be routed to."""
+        return self.directory.teams
 
     @cached_property
     def severity_order(self) -> tuple[str, ...]:
@@ -333,8 +321,8 @@ def load_pack(prompts: Path, store: Path, *, checked: str = "") -> Pack:
         flags=flags.flags,
         human_lead=flags.human_lead,
         tone=flags.tone,
-        teams=read_yaml(pack / "teams.yaml", _Teams).teams,
-        sla=read_yaml(pack / "sla.yaml", SlaTargets),
+        directory=read_yaml(pack / "teams.yaml", Directory),
+        sla=read_yaml(pack / "sla.yaml", Sla),
         authority=read_yaml(pack / "authority.yaml", Authority),
         policy=read_yaml(store / "policy.yaml", _Policy).lines,
         negations=signals.negations,

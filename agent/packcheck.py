@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from agent.clock import Calendar, ClosedForeverError, due
 from agent.errors import BrokenFile
 from agent.patterns import expand, words
+from agent.sla import Policy
 from agent.states import CASE_MOVES
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ NEEDS = ("order_id", "photos", "item", "charge", "device", "what_happened")
 """What an issue type may need of the customer: what code can tell to be there or missing."""
 EVENTS = ("placed", "dispatched", "delivered", "refund")
 """What a brief's timeline tells of an order."""
+_MONDAY: Final = datetime(2026, 6, 1, 10, tzinfo=UTC)
 DEFAULT_LANGUAGE = "en"
 """Every text of the store exists in it."""
 
@@ -41,6 +45,7 @@ def check(pack: Pack, folder: Path, store: Path) -> None:
         _need(flags, "signal", lead.any, conditions)
         _need(flags, "issue type", lead.types, pack.issue_types)
     _check_sla(pack, folder / "sla.yaml")
+    _check_teams(pack, folder / "teams.yaml")
     _need(folder / "authority.yaml", "role", (pack.authority.draft_limit_role,), pack.authority.roles)
     for name, line in pack.policy.items():
         _need(store / "policy.yaml", "issue type", line.topics, pack.issue_types)
@@ -78,13 +83,68 @@ def _check_condition(pack: Pack, path: Path, rule: Condition, conditions: Sequen
 
 
 def _check_sla(pack: Pack, path: Path) -> None:
-    _need(path, "severity", pack.sla.targets, pack.severities)
-    _need(path, "status", pack.sla.paused_by, CASE_MOVES)
-    for severity in pack.severities:
-        if severity not in pack.sla.targets:
-            raise BrokenFile(path, _line(path, "targets"), f"`{severity}` has no targets", "add them")
-    for targets in pack.sla.targets.values():
-        _need(path, "calendar", (t.calendar for t in targets.values() if t is not None), pack.sla.calendars)
+    sla = pack.sla
+    _need(path, "status", sla.paused_by, CASE_MOVES)
+    _need(path, "severity", (sla.untriaged,), pack.severities)
+    _need(path, "calendar", (sla.grace.calendar for _ in "g" if sla.grace), sla.calendars)
+    _need(path, "signal", (s.signal for s in sla.statutory), pack.signals)
+    _need(path, "issue type", (s.issue_type for s in sla.statutory), pack.issue_types)
+    seen: set[str] = set()
+    for policy in sla.policies:
+        if policy.id in seen:
+            raise BrokenFile(
+                path, _line(path, policy.id, last=True), f"policy `{policy.id}` stands there twice", "rename one"
+            )
+        seen.add(policy.id)
+        _need(path, "severity", policy.when.severity, pack.severities)
+        _need(path, "issue type", policy.when.issue_type, pack.issue_types)
+        _need(path, "calendar", (t.calendar for t in policy.targets.values() if t is not None), sla.calendars)
+        _check_order(path, policy, sla.calendars)
+    *others, last = sla.policies
+    if double := next((p for p in others if p.when.empty), None):
+        problem = f"policy `{double.id}` has no conditions, so those after it are never used"
+        raise BrokenFile(path, _line(path, double.id), problem, "give it a `when`; only the last is the default")
+    if not last.when.empty:
+        problem = f"policy `{last.id}` stands last and has conditions, so some cases have no policy"
+        raise BrokenFile(path, _line(path, last.id), problem, "let one without `when` stand last: the default")
+
+
+def _check_order(path: Path, policy: Policy, calendars: Mapping[str, Calendar]) -> None:
+    """A reply that may come after the resolution is a slip; looked at from a Monday on."""
+    first, whole = policy.targets.get("first_reply"), policy.targets.get("resolution")
+    if first is None or whole is None:
+        return
+    try:
+        late = due(first, calendars[first.calendar], _MONDAY) > due(whole, calendars[whole.calendar], _MONDAY)
+    except ClosedForeverError as e:
+        raise BrokenFile(path, _line(path, policy.id), str(e), "give the calendar open time") from None
+    if late:
+        problem = f"policy `{policy.id}` gives the first reply more time ({first.within}) than the resolution ({whole.within})"
+        raise BrokenFile(path, _line(path, policy.id), problem, "make the first reply the shorter one")
+
+
+def _check_teams(pack: Pack, path: Path) -> None:
+    book = pack.directory
+    for name, team in book.teams.items():
+        channels = (team.channel, team.second_channel, *(m.channel for m in team.members.values()))
+        _need(path, "channel", (c for c in channels if c), book.channels)
+        _need(path, "member", team.on_call, team.members)
+        _need(path, "calendar", (team.hours for _ in "h" if team.hours), pack.sla.calendars)
+        _need(path, "team", (team.escalates_to for _ in "e" if team.escalates_to), book.teams)
+        seen, below, above = {name}, name, team.escalates_to
+        while above:
+            if above in seen:
+                problem = f"`{below}` escalates in a circle back to `{above}`"
+                raise BrokenFile(
+                    path, _line(path, f"{below}:"), problem, "let one team of the circle escalate to nobody"
+                )
+            seen.add(above)
+            below, above = above, book.teams[above].escalates_to
+    for name, channel in book.channels.items():
+        for address in channel.to:
+            if address.rpartition("@")[2].lower() not in book.staff_domains:
+                problem = f"channel `{name}` writes to `{address}`, which is in none of `staff_domains`"
+                raise BrokenFile(path, _line(path, name), problem, "name the domain there, if it is the staff's own")
 
 
 def _check_patterns(pack: Pack, folder: Path) -> None:
@@ -142,8 +202,8 @@ def _compile_one(path: Path, name: str, pattern: str) -> None:
         raise BrokenFile(path, _line(path, name), problem, "make a part of it mandatory")
 
 
-def _line(path: Path, word: str) -> int:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", line.partition("#")[0]):
-            return number
-    return 0
+def _line(path: Path, word: str, *, last: bool = False) -> int:
+    """Number of the first or last line in which a word stands outside a comment; 0 when it stands in none."""
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    found = [n for n, text in lines if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text.partition("#")[0])]
+    return found[-1 if last else 0] if found else 0

@@ -136,7 +136,7 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
     if lacking:
         triage = replace(triage, flags=(*triage.flags, "missing_facts"))
     language = draft_language(deps.prompts, triage.language, triage.issue_type)
-    slot = casefile.slots(pack, triage.severity, language, now)
+    slot = casefile.slots(pack, case, triage.severity, triage.issue_type, language, now)
     view = casefile.view(
         pack, deps.signals, case, seen, triage, context, lacking, slot, found.hits, language, now, issue
     )
@@ -179,7 +179,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
         guard=report,
         precedents=read.found.hits,
         precedents_note=read.found.note or "",
-        clocks=casefile.clocks(deps.pack, triage.severity, read.case.received_at),
+        clocks=casefile.clocks(deps.pack, read.case, triage.severity, triage.issue_type, read.seen),
         missing_facts=read.missing,
         state=state,
         state_reason=why,
@@ -348,7 +348,8 @@ def _state(triage: Triage, draft: Draft, report: GuardReport) -> tuple[Any, str]
 def _undrafted(read: _Read, deps: Deps, why: str) -> Proposal:
     return Proposal(
         read.case.id, EMBEDDED, True, why, read.triage, read.seen.entities, None, GuardReport("clear"), read.found.hits,
-        read.found.note or "", casefile.clocks(deps.pack, read.triage.severity, read.case.received_at), read.missing,
+        read.found.note or "", casefile.clocks(deps.pack, read.case, read.triage.severity, read.triage.issue_type, read.seen),
+        read.missing,
         "needs_human", why, {}, Usage(), deps.versions,
     )  # fmt: skip
 
@@ -365,7 +366,7 @@ def _unread(case: Escalation, deps: Deps, now: datetime, error: Exception) -> Pr
     )  # fmt: skip
     return Proposal(
         case.id, EMBEDDED, True, why, triage, Entities(), None, GuardReport("clear"), (), "no precedents because the case could not be read",
-        casefile.clocks(pack, severity, case.received_at), (), "needs_human", why, {}, Usage(), deps.versions,
+        casefile.clocks(pack, case, severity, kind), (), "needs_human", why, {}, Usage(), deps.versions,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
@@ -52,6 +52,8 @@ class Understanding:
     sense: Sense
     silent: bool = False
     """No message holds a sentence of the writer's own: only a signature or a quotation came."""
+    binding: tuple[tuple[str, datetime], ...] = ()
+    """Dates that bind, each with where it comes from: `evidence` (the bank) or `deadline` (the text)."""
 
 
 class Reader:
@@ -99,7 +101,8 @@ class Reader:
         """The same understanding with value, deadline, contacts and conditions worked out for this context."""
         signals = seen.signals
         value = self._value(case, seen.entities)
-        deadline_h = self._deadline(case, seen.entities, signals, now)
+        binding = self._binding(case, seen.entities, signals)
+        deadline_h = self._hours_left(binding, signals, now)
         conditions = set(signals)
         if self._is_high(value):
             conditions.add("high_value")
@@ -110,6 +113,7 @@ class Reader:
         held = frozenset(conditions)
         return replace(
             seen, conditions=held, contacts=self._contacts(case, signals), deadline_h=deadline_h, value=value,
+            binding=binding,
             sense=replace(seen.sense, signals=held),
         )  # fmt: skip
 
@@ -156,21 +160,28 @@ class Reader:
         line = store.high_value.get(value.currency or store.default_currency)
         return value.amount > (line if line is not None else max(store.high_value.values()))
 
-    def _deadline(self, case: Escalation, found: Entities, signals: dict[str, Signal], now: datetime) -> float | None:
+    def _binding(
+        self, case: Escalation, found: Entities, signals: dict[str, Signal]
+    ) -> tuple[tuple[str, datetime], ...]:
+        """The dates that bind: the bank's own, and those of the text."""
         binding = self.pack.binding
         zone = ZoneInfo(self.pack.store.time_zone)
-        instants: list[datetime] = []
         beside = any(name in signals for name in binding.signals)
-        instants += [
-            _instant(date.value, zone)
+        told = [
+            ("deadline", _instant(date.value, zone))
             for date in found.of("deadline")
             if beside or date.detail.lower() in binding.words
         ]
-        if case.context.dispute and case.context.dispute.evidence_due_by:
-            instants.append(case.context.dispute.evidence_due_by)
-        if any(name in signals for name in binding.today):
-            instants.append(now + timedelta(hours=8))
-        ahead = [hours for at in instants if (hours := (at - now).total_seconds() / 3600) > -24]
+        dispute = case.context.dispute
+        evidence = [("evidence", dispute.evidence_due_by)] if dispute and dispute.evidence_due_by else []
+        return (*told, *evidence)
+
+    def _hours_left(
+        self, binding: Iterable[tuple[str, datetime]], signals: dict[str, Signal], now: datetime
+    ) -> float | None:
+        today = [now + timedelta(hours=8)] if any(name in signals for name in self.pack.binding.today) else []
+        left = ((at - now).total_seconds() / 3600 for at in (*(at for _, at in binding), *today))
+        ahead = [hours for hours in left if hours > -24]
         return max(0.0, min(ahead)) if ahead else None
 
     @staticmethod

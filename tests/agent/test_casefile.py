@@ -9,6 +9,7 @@ import pytest
 
 from agent import casefile
 from agent.case import Context, Escalation, Triage
+from agent.intake import parse
 from agent.signals import Signals
 from agent.triage import Prior, decide
 from agent.understand import Reader, Understanding
@@ -48,7 +49,7 @@ class File:
         self.triage = judged(self.seen, kind, severity)
         self.missing = casefile.missing(pack(), self.case, self.seen, self.triage, self.context)
         language = language or seen.language.code
-        self.slots = casefile.slots(pack(), self.triage.severity, language, NOW)
+        self.slots = casefile.slots(pack(), self.case, self.triage.severity, self.triage.issue_type, language, NOW)
         self.view = casefile.view(
             pack(), reader.signals, self.case, self.seen, self.triage, self.context, self.missing, self.slots, hits,
             language, NOW,
@@ -242,24 +243,30 @@ def test_a_banks_notice_is_asked_for_nothing(reader: Reader):
 # --- clocks -------------------------------------------------------------------------------------------------------
 
 
+def _case(at: datetime) -> Escalation:
+    return parse({"text": "It broke.", "received_at": at.isoformat()}, now=at, case_id="c")
+
+
 def test_clocks_are_those_of_the_severity_from_when_the_case_came_in():
     opened = datetime(2026, 11, 24, 10, tzinfo=UTC)
-    found = {c.metric: c for c in casefile.clocks(pack(), "S1", opened)}
+    found = {c.metric: c for c in casefile.clocks(pack(), _case(opened), "S1", "other_unclear")}
     assert found["first_reply"].due_at == opened + timedelta(minutes=30)
     assert found["first_reply"].target == "30 min"
     assert found["resolution"].due_at == opened + timedelta(hours=8)
-    quiet = {c.metric: c for c in casefile.clocks(pack(), "S4", opened)}
+    quiet = {c.metric: c for c in casefile.clocks(pack(), _case(opened), "S4", "other_unclear")}
     assert quiet["next_update"].due_at is None
     assert quiet["next_update"].target == "on change"
     assert quiet["first_reply"].due_at == datetime(2026, 11, 25, 10, tzinfo=UTC)
 
 
 def test_the_next_update_is_told_in_the_stores_zone_and_the_drafts_language():
-    english, german = (casefile.slots(pack(), "S1", language, NOW) for language in ("en", "de"))
+    english, german = (
+        casefile.slots(pack(), _case(NOW), "S1", "other_unclear", language, NOW) for language in ("en", "de")
+    )
     assert english.text == {"next_update": "Tuesday 24 November, 11:00"}
     assert german.text == {"next_update": "Dienstag, 24. November, 11:00 Uhr"}
     assert english.at == german.at == {"next_update": NOW + timedelta(hours=1)}
-    assert casefile.slots(pack(), "S4", "en", NOW) == casefile.Slots({}, {})
+    assert casefile.slots(pack(), _case(NOW), "S4", "other_unclear", "en", NOW) == casefile.Slots({}, {})
 
 
 # --- words of the language ----------------------------------------------------------------------------------------

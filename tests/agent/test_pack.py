@@ -43,7 +43,7 @@ def swap(old: str, new: str) -> Callable[[str], str]:
 def test_the_pack_of_the_sample_store_loads_and_is_whole(files: Path):
     pack = load_pack(files, files / "store")
     assert pack.severity_order == ("S1", "S2", "S3", "S4")
-    assert set(pack.sla.targets) == set(pack.severities)
+    assert {pack.sla.policy({"severity": s}).id for s in pack.severities} == {"critical", "high", "medium", "low"}
     assert next(iter(pack.issue_types)) == "product_safety"
     assert pack.more_severe("S3", "S2") == "S2"
     assert pack.more_severe("", "S4") == "S4"
@@ -89,7 +89,25 @@ KINDS: list[tuple[str, str, str, str, str]] = [
     ("pack/flags.yaml", "sad: {any: [grief, self_harm]}", "sad: {any: [sadness]}", "signal `sadness`", "grief"),
     ("pack/teams.yaml", "returns: {title: Returns,", "goods_back: {title: Returns,", "team `returns`", "goods_back"),
     ("pack/teams.yaml", "teams:", "squads:", "squads: Extra inputs", "remove or rename"),
-    ("pack/sla.yaml", "S4:\n", "S5:\n", "severity `S5`", "S4"),
+    ("pack/sla.yaml", "when: {severity: [S1]}", "when: {severity: [S5]}", "severity `S5`", "S4"),
+    ("pack/sla.yaml", "when: {severity: [S2]}", "when: {issue_type: [late]}", "issue type `late`", "not_received_or_late"),
+    ("pack/sla.yaml", "    when: {severity: [S2]}\n", "", "policy `high` has no conditions", "only the last is the default"),
+    ("pack/sla.yaml", "  - id: low\n", "  - id: low\n    when: {severity: [S4]}\n", "policy `low` stands last and has conditions", "the default"),
+    ("pack/sla.yaml", "id: high", "id: critical", "`critical` stands there twice", "rename one"),
+    ("pack/sla.yaml", "first_reply: {within: 30 min,", "first_reply: {within: 9 h,", "`critical` gives the first reply more time (9 h) than the resolution (8 h)", "the shorter one"),
+    ("pack/sla.yaml", "within: 30 min", "within: 0 min", "must be more than nothing", "correct this value"),
+    ("pack/sla.yaml", "within: 30 min", "within: -5 min", "not a target like", "correct this value"),
+    ("pack/sla.yaml", "untriaged: S2", "untriaged: S0", "severity `S0`", "S1"),
+    ("pack/sla.yaml", "signal: data_request", "signal: data_requests", "signal `data_requests`", "data_request"),
+    ("pack/sla.yaml", "thresholds: [50, 80, 100]", "thresholds: [50, 120]", "less than or equal to 100", "correct this value"),
+    ("pack/teams.yaml", "escalates_to: owner}", "escalates_to: boss}", "team `boss`", "owner"),
+    ("pack/teams.yaml", "channel: notices}", "channel: notices, escalates_to: support_lead}", "in a circle", "escalate to nobody"),
+    ("pack/teams.yaml", "channel: notices, escalates_to: owner}", "channel: smoke, escalates_to: owner}", "channel `smoke`", "notices"),
+    ("pack/teams.yaml", "hours: business", "hours: busyness", "calendar `busyness`", "business"),
+    ("pack/teams.yaml", "notices: {kind: file}", "notices: {kind: pigeon}", "'file', 'slack', 'email' or 'webhook'", "correct this value"),
+    ("pack/teams.yaml", "notices: {kind: file}", "notices: {kind: slack}", "needs `secret`", "correct this value"),
+    ("pack/teams.yaml", "notices: {kind: file}", "notices: {kind: email, to: [a@evil.example]}", "in none of `staff_domains`", "the staff's own"),
+    ("pack/teams.yaml", "channel: notices}", "channel: notices, on_call: [ana]}", "member `ana`", ""),
     ("pack/sla.yaml", "within: 30 min", "within: half an hour", "not a target like", "correct this value"),
     ("pack/sla.yaml", "calendar: business}", "calendar: busyness}", "calendar `busyness`", "business"),
     ("pack/sla.yaml", "Europe/London", "Europe/Londinium", "unknown time zone", "correct this value"),
@@ -159,7 +177,12 @@ def test_bad_indentation_is_named_by_its_line(files: Path, name: str):
     [
         ("pack/teams.yaml", "teams:\n", "teams:\n  legal: {title: Legal}\n", "legal"),
         ("pack/severity.yaml", "  S4: {title: Low}\n", "  S4: {title: Low}\n  S4: {title: Lower}\n", "S4"),
-        ("pack/sla.yaml", "    next_update: null\n", "    next_update: null\n    next_update: null\n", "next_update"),
+        (
+            "pack/sla.yaml",
+            "      next_update: null\n",
+            "      next_update: null\n      next_update: null\n",
+            "next_update",
+        ),
         ("store/store.yaml", "name: Fernhill\n", "name: Fernhill\nname: Hillfern\n", "name"),
         ("pack/sla.yaml", "{within: 30 min, ", "{within: 30 min, within: 40 min, ", "within"),
     ],

@@ -148,7 +148,7 @@ def _why_unconnected(error: BaseException) -> str:
             return "its TLS certificate is not valid"
         if isinstance(cause, ssl.SSLError):
             return "it does not speak TLS"
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__  # the pool of connections cuts the first of these
     return "nobody answers at its address"
 
 

@@ -71,6 +71,8 @@ class Outside:
                 await writer.drain()
                 if self.pause:
                     await asyncio.sleep(self.pause)
+                if reader.at_eof():  # the client has closed
+                    break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

@@ -167,7 +167,7 @@ class _Talk:
                     smtp.starttls(context=tls)  # raises when the server has none: no mail in plain instead
                 if server.username:
                     smtp.login(server.username, server.password)
-                refused = smtp.send_message(mail, sender, recipients)
+                refused = smtp.sendmail(sender, recipients, mail.as_bytes())  # send_message would mangle "From "
                 with suppress(smtplib.SMTPException):
                     smtp.putcmd("quit")  # the mail is taken, whatever the server says to this
                 return len(refused)

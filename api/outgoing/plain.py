@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_MARKUP = "*_~`[]@"
+_MARKUP = "*~`[]@"
 _CHAT = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {char: chr(ord(char) + 0xFEE0) for char in _MARKUP}
 )  # the full-width forms look the same and mean nothing
+_OUTER = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # inside a word it is no markup, and ids have one
 
 
 def clean(text: str) -> str:
@@ -28,13 +30,14 @@ def for_chat(text: str, most: int) -> str:
     `& < >` are escaped; what would be bold, code, a link, an image, a mention or an address to fetch is replaced by
     characters that look alike. At most `most` characters; an escape is never cut in half.
     """
-    text = clean(text).replace("://", "：//").replace("www.", "www．")
+    text = _OUTER.sub("＿", clean(text)).replace("://", "：//")
+    text = re.sub(r"www\.", "www．", text, flags=re.IGNORECASE)
     parts: list[str] = []
     left = most - 1
     for char in text:
         part = char.translate(_CHAT)
         if len(part) > left:
-            return "".join(parts) + "…"
+            return "".join(parts).rstrip("_") + "…"
         parts.append(part)
         left -= len(part)
     return "".join(parts)

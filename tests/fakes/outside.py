@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from shutil import which
 from typing import Any
 from unittest import mock
+
+import pytest
 
 from api.outgoing.message import Message
 
@@ -129,3 +134,13 @@ class Names:
             return answers.pop(0) if len(answers) > 1 else answers[0]
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         return [str(entry[4][0]) for entry in found]
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A certificate (cert.pem) for `DNS:host` or `IP:address` and its key (key.pem), signed by itself."""
+    if which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test".split()
+    names = ["-addext", f"subjectAltName={name}", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*command, *names], cwd=folder, check=True, capture_output=True)
+    return folder

@@ -3,12 +3,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import which
 
 import pytest
 from hypothesis import given
@@ -21,6 +19,7 @@ from api.outgoing.slack import SlackSender
 from api.outgoing.transport import MOST_ANSWER, Endpoint, post, wait_asked
 from api.outgoing.webhook import WebhookSender
 from tests.fakes.outside import NOW, Names, Outside, Stopped, connects, message, outside
+from tests.fakes.outside import certificate as made_certificate
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 PATH = "/services/T0/B0/secret-of-the-url"
@@ -275,16 +274,7 @@ def test_an_endpoint_in_the_house_cannot_be_made():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for `hooks.example` and its key, signed by itself."""
-    if which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=hooks.example"
-    )
-    names = ["-addext", "subjectAltName=DNS:hooks.example", "-keyout", "key.pem", "-out", "cert.pem"]
-    subprocess.run([*command.split(), *names], cwd=folder, check=True, capture_output=True)
-    return folder
+    return made_certificate(tmp_path_factory.mktemp("tls"), "DNS:hooks.example")
 
 
 def server_side(folder: Path, names: list[str | None]) -> ssl.SSLContext:

@@ -101,6 +101,11 @@ class Calendar(BaseModel):
         """The calendar's time zone."""
         return ZoneInfo(self.time_zone)
 
+    def is_open(self, at: datetime) -> bool:
+        """Whether an instant lies in open time."""
+        day = at.astimezone(self.zone).date()
+        return any(s <= at < e for d in (day - timedelta(days=1), day) for s, e in self.spans(d))
+
     def is_open_day(self, day: date) -> bool:
         """Whether work begins on this day."""
         return bool(self.spans(day))

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
+from agent.clock import Calendar, add_business_days
 from agent.facts.scan import scan
 from agent.facts.text import Text
 from agent.money import Money
 from agent.phrasebook import Phrasebook, Phrases
+
+
+END_OF_DAY: Final = time(17)
+"""When a promised day ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,10 @@ class Commitment:
     due: date | None = None
     within: str = ""
     """A period such as `5 business_day`, when no day is named."""
+    weekday: int | None = None
+    """0 for Monday, when a day of the week is named without a date."""
+    hour: str = ""
+    """A time of day such as `17:00`."""
     remedy: bool = False
     outright: bool = False
     """Whether a remedy is given outright, not merely named without an "if" or a wish."""
@@ -217,7 +227,39 @@ def _commitment(action: str, text: Text, sentence: tuple[int, int], things: Sequ
         amount=Money(Decimal(number), currency) if number else None,
         due=due,
         within=next((t.value for t in inside if t.kind == "duration"), "") if due is None else "",
+        weekday=next((int(t.value[-1]) for t in inside if t.kind == "date" and t.value.startswith("weekday ")), None),
+        hour=next((t.value for t in inside if t.kind == "time"), ""),
     )
+
+
+def falls_due(c: Commitment, made_at: datetime, calendar: Calendar, zone: str) -> datetime | None:
+    """The instant by which a promise has to be kept, in UTC; None when the sentence names no time.
+
+    A day without a time ends at `END_OF_DAY` in the store's zone; business days are those of the calendar.
+    """
+    local = made_at.astimezone(ZoneInfo(zone))
+    day = c.due
+    if day is None and c.weekday is not None:
+        day = local.date() + timedelta(days=(c.weekday - local.weekday()) % 7)
+    if day is None and c.within:
+        return _period_ends(c.within, made_at, calendar)
+    if day is None:
+        day = local.date() if c.hour else None
+    if day is None:
+        return None
+    at = time.fromisoformat(c.hour) if re.fullmatch(r"\d\d:\d\d", c.hour) else END_OF_DAY
+    return datetime.combine(day, at, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _period_ends(within: str, made_at: datetime, calendar: Calendar) -> datetime | None:
+    number, _, unit = within.partition(" ")
+    if not re.fullmatch(r"\d{1,4}", number):
+        return None
+    if unit == "business_day":
+        return add_business_days(calendar, made_at, int(number))
+    step = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1),
+            "month": timedelta(days=30), "year": timedelta(days=365)}.get(unit)  # fmt: skip
+    return None if step is None else made_at.astimezone(UTC) + int(number) * step
 
 
 def backed_by_policy(text: Text, c: Commitment, lines: Iterable[tuple[str, Text]], p: Phrases, least: int = 3) -> str:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from agent.states import OPEN_DRAFT, IllegalMoveError, move_case
 from api import wire
 from api.auth import Principal
-from api.clock import Clock
 from api.errors import ConflictError, DraftChangedError, InvalidError, StaleWorkError
-from api.store import cases, mail, queue
-from api.store.mail import Delivery
+from api.store import cases, queue
 from api.store.queue import Job
-from api.store.tables import NEVER
-from api.store.unit import Store, canonical
+from api.store.unit import canonical
+from api.sweep import Sweep
+from api.teamwork import Teamwork
+from api.verbs import Entry
 from api.wire import Json, Text
 
 Decision: TypeAlias = Literal["approve", "send_back", "discard"]
-Change: TypeAlias = Callable[[Connection, datetime], tuple[str, dict[str, Any]]]
-"""What a verb does in its transaction: it returns the case's id and the answer, ids only."""
 
 REPEAT: timedelta = timedelta(days=30)
 """Cases of one customer within this time count as earlier contacts."""
@@ -48,15 +45,8 @@ class DraftWork:
     """Other cases of this customer within `REPEAT` before this one."""
 
 
-class Desk:
+class Desk(Teamwork, Sweep):
     """The verbs over one store."""
-
-    def __init__(self, store: Store, clock: Clock, *, channels: Sequence[str] = ()) -> None:
-        self.store, self.clock = store, clock
-        self.channels = tuple(channels)
-        """Where a notice goes when a draft waits for a person."""
-        self.on_work: Callable[[], None] = lambda: None
-        """Called after a verb that leaves work behind, so that a worker in this process need not poll."""
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -86,12 +76,12 @@ class Desk:
                 channel=str(escalation.get("channel", ""))[:64],
             )  # fmt: skip
             facts = {"customer_hash": customer} if customer else {}
-            cases.record(conn, case_id, "case_opened", actor=who.id, now=now, source=source or "api", **facts)
-            for text in texts:
-                self._add_text(conn, case_id, text, who, now)
-            return case_id, {"case": case_id, "draft": self._request_draft(conn, case_id, "", now)}
+            facts |= {"source": source or "api", "opened_at": opened.isoformat()} | wire.words(escalation)
+            added = [self._add_text(conn, case_id, text, now) for text in texts]
+            self.record(conn, case_id, who, now, ("case_opened", facts), *(entry for _, entry in added))
+            return case_id, {"case": case_id, "draft": self.request_draft_in(conn, case_id, "", now)}
 
-        return self._once("receive", who, key or external_id or None, escalation, change, source=source)
+        return self.once("receive", who, key or external_id or None, escalation, change, source=source)
 
     def record_message(self, who: Principal, case_id: str, message: Json, *, key: str | None = None) -> dict[str, Any]:
         """Add a text to a case: `{"message", "draft"}`. One of the customer or the bank makes the drafts so far stale,
@@ -106,17 +96,18 @@ class Desk:
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             case = cases.get(conn, case_id, lock=True)
             text = wire.text(message, now, now)
-            message_id = self._add_text(conn, case_id, text, who, now)
+            message_id, entry = self._add_text(conn, case_id, text, now)
+            self.record(conn, case_id, who, now, entry)
             draft_id = None
             ended = case["status"] in {"resolved", "closed"}
             if text.body["author"] in _ANSWERED_BY_DESK and not (ended and text.at <= case["resolved_at"]):
                 if ended:
                     cases.record(conn, case_id, "reopened", actor=who.id, now=now, message=message_id)
                 self._make_stale(conn, case_id, now)
-                draft_id = self._request_draft(conn, case_id, "", now)
+                draft_id = self.request_draft_in(conn, case_id, "", now)
             return case_id, {"message": message_id, "draft": draft_id}
 
-        return self._once("record_message", who, key, [case_id, message], change)
+        return self.once("record_message", who, key, [case_id, message], change)
 
     def request_draft(self, who: Principal, case_id: str, hint: str = "", *, key: str | None = None) -> dict[str, Any]:
         """Ask for a new draft with a hint: `{"draft"}`. The old one stays usable until the new one is there.
@@ -129,9 +120,9 @@ class Desk:
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             cases.record(conn, case_id, "draft_requested", actor=who.id, now=now)
-            return case_id, {"draft": self._request_draft(conn, case_id, hint, now)}
+            return case_id, {"draft": self.request_draft_in(conn, case_id, hint, now)}
 
-        return self._once("request_draft", who, key, [case_id, hint], change)
+        return self.once("request_draft", who, key, [case_id, hint], change)
 
     # --- what the worker does ----------------------------------------------------------------------------------------
 
@@ -175,19 +166,20 @@ class Desk:
                 case_version=case_version,
             )  # fmt: skip
             triage = {name: proposal.get(name) or "" for name in ("issue_type", "severity", "primary_team")}
+            settled = case["severity"] if self.set_by_person(conn, case["id"]) else triage["severity"]
             cases.change(
-                conn, case["id"], **triage, language=str(proposal.get("language", ""))[:64],
+                conn, case["id"], **{**triage, "severity": settled}, language=str(proposal.get("language", ""))[:64],
                 human_lead=bool(proposal.get("human_lead")), needs_human=state == "needs_human",
                 needs_human_reason=proposal.get("state_reason", "") if state == "needs_human" else "",
-                next_due_at=wire.next_due(proposal.get("clocks", ()), NEVER),
             )  # fmt: skip
-            known = {name: value for name, value in triage.items() if value}
-            cases.record(conn, case["id"], "triaged", actor=who.id, now=now, **known)
-            cases.record(
-                conn, case["id"], "draft_proposed", actor=who.id, now=now, draft=draft["id"], state=state,
-                draft_hash=digest, engine=proposal["engine"], degraded=bool(proposal["degraded"]),
-            )  # fmt: skip
-            self._notify(conn, draft, state, now)
+            drafted = {
+                "draft": draft["id"], "state": state, "engine": proposal["engine"],
+                "degraded": bool(proposal["degraded"]), "draft_hash": digest,
+            }  # fmt: skip
+            self.pull_in(
+                conn, who, {**case, "severity": settled}, draft["id"], proposal, ("draft_proposed", drafted), now
+            )
+            self.tell_programs(conn, "draft.ready", case["id"], now, draft["id"], draft=draft["id"], state=state)
 
     def draft_failed(self, who: Principal, job: Job, error: str) -> None:
         """Give a draft job up: the case needs a human, who is told why.
@@ -209,25 +201,10 @@ class Desk:
             cases.record(
                 conn, draft["case_id"], "draft_failed", actor=who.id, now=now, draft=draft["id"], attempts=job.attempts
             )
-            self._notify(conn, draft, "needs_human", now)
-
-    def letter(self, job: Job) -> RowMapping | None:
-        """The outbox row of a delivery job; None when it is delivered."""
-        with self.store.read() as conn:
-            row = mail.letter(conn, job.data["letter"])
-        return None if row["delivered_at"] else row
-
-    def delivered(self, who: Principal, job: Job, letter_id: str) -> None:
-        """A letter reached its receiver.
-
-        Raises:
-            LeaseLostError: another worker has the job.
-
-        """
-        who.need("apply")
-        with self.store.write("delivered") as conn:
-            queue.finish(conn, job, self.clock.now())
-            mail.delivered(conn, letter_id, self.clock.now())
+            self.reclock(conn, draft["case_id"], now)
+            self.tell_programs(
+                conn, "draft.ready", draft["case_id"], now, draft["id"], draft=draft["id"], state="needs_human"
+            )
 
     def bury(self, who: Principal, job: Job, error: str) -> None:
         """Give a job up that no case waits for.
@@ -269,10 +246,12 @@ class Desk:
                 conn, case["id"], "reviewed", actor=who.id, now=now, draft=draft_id, decision=decision,
                 **({"draft_hash": draft_hash} if draft_hash else {}),
             )  # fmt: skip
+            if decision == "approve":
+                self.tell_programs(conn, "case.approved", case["id"], now, draft_id, draft=draft_id)
             sent_back = decision == "send_back"
-            return case["id"], {"draft": self._request_draft(conn, case["id"], hint, now) if sent_back else draft_id}
+            return case["id"], {"draft": self.request_draft_in(conn, case["id"], hint, now) if sent_back else draft_id}
 
-        return self._once("record_review", who, key, [draft_id, decision, draft_hash, case_version, hint], change)
+        return self.once("record_review", who, key, [draft_id, decision, draft_hash, case_version, hint], change)
 
     def record_sent(
         self, who: Principal, case_id: str, text: str, *, draft_id: str | None = None, sent_at: datetime | None = None,
@@ -302,10 +281,11 @@ class Desk:
             self._make_stale(conn, case_id, now)
             new = cases.record(conn, case_id, "reply_sent", actor=who.id, now=now, **facts)
             if status is not None and status != new.status:
-                _set_status(conn, who, case_id, (new.status, status), now)
-            return case_id, {"message": message_id}
+                self._set_status(conn, who, case_id, (new.status, status), now)
+            promised = self.promise(conn, who, case, message_id, text, at, now)
+            return case_id, {"message": message_id, "promises": promised}
 
-        return self._once("record_sent", who, key, [case_id, text, draft_id, status, str(sent_at or "")], change)
+        return self.once("record_sent", who, key, [case_id, text, draft_id, status, str(sent_at or "")], change)
 
     def set_status(self, who: Principal, case_id: str, status: str, *, key: str | None = None) -> dict[str, Any]:
         """Move a case: `{"case"}`.
@@ -318,10 +298,10 @@ class Desk:
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             case = cases.get(conn, case_id, lock=True)
-            _set_status(conn, who, case_id, (case["status"], status), now)
+            self._set_status(conn, who, case_id, (case["status"], status), now)
             return case_id, {"case": case_id}
 
-        return self._once("set_status", who, key, [case_id, status], change)
+        return self.once("set_status", who, key, [case_id, status], change)
 
     # --- shared steps, each inside a verb's transaction --------------------------------------------------------------
 
@@ -329,45 +309,15 @@ class Desk:
         """What an approval binds to: every word and promise of a draft; "" when there is no draft."""
         return self.store.keyed("draft", canonical(body)) if body else ""
 
-    def _once(
-        self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = ""
-    ) -> dict[str, Any]:
-        delivery = Delivery(source or who.id, key, verb, self.store.keyed("body", canonical(request))) if key else None
-        with self.store.write(verb) as conn:
-            if delivery is not None and (before := mail.answered(conn, delivery)) is not None:
-                return dict(before)
-            now = self.clock.now()
-            case_id, answer = change(conn, now)
-            if delivery is not None:
-                mail.answer(conn, delivery, answer, case_id=case_id, now=now)
-        self.on_work()
-        return answer
-
-    def _add_text(self, conn: Connection, case_id: str, text: Text, who: Principal, now: datetime) -> str:
+    def _add_text(self, conn: Connection, case_id: str, text: Text, now: datetime) -> tuple[str, Entry]:
+        """A message and the event that tells of it."""
         digest = self.store.keyed("text", str(text.body.get("text", "")))
         author = text.body["author"]
-        outbound = author == "staff"
         message_id = cases.add_message(
-            conn, case_id, text.body, at=text.at, now=now, text_hash=digest, outbound=outbound
+            conn, case_id, text.body, at=text.at, now=now, text_hash=digest, outbound=author == "staff"
         )
-        cases.record(
-            conn, case_id, "message_received", actor=who.id, now=now, message=message_id, author=author,
-            text_hash=digest, written_at=text.at.isoformat(),
-        )  # fmt: skip
-        return message_id
-
-    def _request_draft(self, conn: Connection, case_id: str, hint: str, now: datetime) -> str:
-        """The pending draft of a case, made if there is none. A case has at most one: if its job is running, that run
-        finds the case changed and starts over, so nothing is drafted twice.
-        """
-        for draft in cases.open_drafts(conn, case_id):
-            if draft["state"] == "pending":
-                if hint:
-                    cases.set_hint(conn, draft["id"], hint)
-                return draft["id"]
-        draft_id = cases.add_draft(conn, case_id, hint, now)
-        queue.put(conn, "draft", {"draft": draft_id}, now=now, case_id=case_id)
-        return draft_id
+        told = {"message": message_id, "author": author, "text_hash": digest, "written_at": text.at.isoformat()}
+        return message_id, ("message_received", told)
 
     def _make_stale(self, conn: Connection, case_id: str, now: datetime, but: str = "") -> None:
         for draft in cases.open_drafts(conn, case_id):
@@ -382,14 +332,9 @@ class Desk:
             raise IllegalMoveError("draft", draft["state"], "sent", ("approved",))
         cases.set_draft(conn, draft, "sent", now)
 
-    def _notify(self, conn: Connection, draft: RowMapping, state: str, now: datetime) -> None:
-        for channel in self.channels:
-            payload = {"case": draft["case_id"], "draft": draft["id"], "state": state}
-            letter_id = mail.post(conn, channel, f"{draft['id']}:{channel}", payload, now=now, case_id=draft["case_id"])
-            if letter_id is not None:
-                queue.put(conn, "deliver", {"letter": letter_id}, now=now, case_id=draft["case_id"])
-
-
-def _set_status(conn: Connection, who: Principal, case_id: str, move: tuple[str, str], now: datetime) -> None:
-    old, new = move
-    cases.record(conn, case_id, "status_set", actor=who.id, now=now, old_status=old, status=move_case(old, new))
+    def _set_status(self, conn: Connection, who: Principal, case_id: str, move: tuple[str, str], now: datetime) -> None:
+        old, new = move
+        told = {"old_status": old, "status": move_case(old, new)}
+        state = cases.record(conn, case_id, "status_set", actor=who.id, now=now, **told)
+        if new == "resolved":
+            self.tell_programs(conn, "case.resolved", case_id, now, str(state.version))

@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from api.auth import WORKER
 from api.clock import Clock
 from api.desk import Desk, DraftWork
-from api.faultpoint import faultpoint
 from api.store.precedents import EMBED, PrecedentArchive
 from api.store.queue import Job
 from retrieval.precedent import Encoder, Vectors
@@ -90,49 +89,6 @@ class DraftHandler:
     def give_up(self, job: Job, error: str) -> None:
         """The case goes to a human without a draft."""
         self.desk.draft_failed(WORKER, job, error)
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """Something that leaves the house; a receiver that saw `key` before ignores it."""
-
-    id: str
-    channel: str
-    key: str
-    payload: Mapping[str, Any]
-
-
-Sender: TypeAlias = Callable[[Letter], Awaitable[None]]
-"""Hands a letter to its receiver; raises when it was not taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverHandler:
-    """Sends one row of the outbox."""
-
-    desk: Desk
-    sender: Sender
-    kind: str = "deliver"
-    max_attempts: int = 10
-
-    def load(self, job: Job) -> Letter | None:
-        """The letter; None when it was delivered before."""
-        row = self.desk.letter(job)
-        return None if row is None else Letter(row["id"], row["channel"], row["idempotency_key"], row["payload"])
-
-    async def process(self, work: Letter) -> None:
-        """Send it: at least once, because the process may die before it is noted."""
-        faultpoint("deliver.before_send")
-        await self.sender(work)
-        faultpoint("deliver.after_send")
-
-    def apply(self, job: Job, work: Letter, result: None) -> None:
-        """Note that it is gone."""
-        self.desk.delivered(WORKER, job, work.id)
-
-    def give_up(self, job: Job, error: str) -> None:
-        """It stays in the outbox, undelivered, to be looked at."""
-        self.desk.bury(WORKER, job, error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,20 @@ class Settings(BaseModel):
     """Seconds after which the job of a silent worker is given to another."""
     drain: Annotated[float, Field(ge=0, le=20)] = 20.0
     """Seconds that a stopping worker has to finish what it began."""
+    url: str = ""
+    """Address at which people reach the desk, for links in notices; empty means the address that it listens on."""
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts, or host:port, that notices may go to although they are not public, comma-separated."""
+    mail_host: str = ""
+    """Server that takes the desk's e-mail to the staff; empty for none."""
+    mail_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """Port of the mail server."""
+    mail_security: Literal["starttls", "tls", "plain"] = "starttls"
+    """How the mail server is spoken to; plain only on this machine."""
+    mail_user: str = ""
+    """Login at the mail server; its password is the secret MAIL_PASSWORD."""
+    mail_from: str = ""
+    """Address that e-mail to the staff comes from."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least weight of what is logged."""
     fault: Annotated[int, Field(ge=0)] | None = None
@@ -82,7 +96,7 @@ class Settings(BaseModel):
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("fallbacks", mode="before")
+    @field_validator("fallbacks", "allow_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -126,6 +140,11 @@ class Settings(BaseModel):
                 "listen on 127.0.0.1, or put a TLS proxy before the desk and set DESK_BEHIND_PROXY=true"
             )
         return self
+
+    @property
+    def public_url(self) -> str:
+        """Where links of notices lead."""
+        return self.url or f"http://{self.host}:{self.port}"
 
     @property
     def database(self) -> str:

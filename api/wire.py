@@ -12,6 +12,8 @@ from sqlalchemy import RowMapping
 
 from agent.wire import WireMessage
 from api.errors import InvalidError
+from api.store.audit import is_word
+from api.store.tables import NEVER
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -99,9 +101,17 @@ def contact(payload: Json) -> str:
     return str(customer.get("email") or "").strip().casefold() or phone
 
 
-def next_due(clocks: Sequence[Json], never: datetime) -> datetime:
-    """The first due instant of a proposal's clocks."""
-    return min((instant(clock["due_at"], never) for clock in clocks if clock.get("due_at")), default=never)
+def words(payload: Json) -> dict[str, str]:
+    """Channel and tier, when they are words that an event may hold; the policies of the commitments look at them."""
+    customer: Json = payload.get("customer") or {}
+    told = {"channel": payload.get("channel") or "api", "tier": customer.get("tier") or ""}
+    return {name: str(value) for name, value in told.items() if is_word(str(value))}
+
+
+def external(clocks: Sequence[Json]) -> dict[str, datetime]:
+    """The dates of a proposal that nobody here can move, by name."""
+    dated = (c for c in clocks if c.get("metric") == "external" and c.get("due_at"))
+    return {str(c["target"]): instant(c["due_at"], NEVER) for c in dated}
 
 
 def checked(proposal: Json) -> tuple[str, dict[str, Any] | None]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from agent import intake
@@ -19,19 +20,25 @@ from api.bell import Bell
 from api.budget import Budget
 from api.clock import Clock, SystemClock
 from api.desk import Desk, DraftWork
+from api.errors import SettingsError
 from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
+from api.notices import Notices
+from api.outgoing.mailer import MailServer
 from api.parts import READY, Ahead, LazyEncoder, Loaded, Parts, Report
+from api.post import DeliverHandler, Mailing, Ways
 from api.settings import Settings
 from api.store.engine import migrate, open_engine, read_secret
 from api.store.precedents import PrecedentArchive
 from api.store.queue import Job
 from api.store.unit import Store
 from api.texts import Texts, read_texts
+from api.verbs import Rules
 from api.views import Views
 from api.worker import Worker
 
 if TYPE_CHECKING:
     from agent.pipeline import Deps
+    from agent.promises import Commitment
     from retrieval.precedent import Encoder
 
 ORDERS = "orders.jsonl"
@@ -55,6 +62,8 @@ class Runtime:
     drafter: Drafter
     bell: Bell
     """Rung after every change that this process makes."""
+    notices: Notices
+    ways: Ways
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is about to end, so that open streams end too."""
 
@@ -63,8 +72,9 @@ class Runtime:
         drafts = _TellingDrafts(self.desk, self.drafter, tell=self.bell.ring)
         embeds = EmbedHandler(self.archive, LazyEncoder(self.parts), self.clock)
         settings = self.settings
+        letters = DeliverHandler(self.desk, self.notices, self.ways, self.clock, Random())  # noqa: S311 - spreads retries
         worker = Worker(
-            self.store, self.clock, registry(drafts, embeds), concurrency=max(1, settings.workers),
+            self.store, self.clock, registry(drafts, embeds, letters), concurrency=max(1, settings.workers),
             lease=timedelta(seconds=settings.lease), drain_s=settings.drain,
             ready=lambda: self.parts.loaded is not None,
         )  # fmt: skip
@@ -117,11 +127,13 @@ def build_runtime(
         partial(_load_rest, settings, texts, archive, orders, budget, multilingual),
     )
     bell = Bell()
-    desk = Desk(store, clock)
+    desk = Desk(store, clock, Rules(texts.pack, partial(_commitments, texts)))
     desk.on_work = bell.ring
     return Runtime(
         settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, orders,
         parts, drafter or agent_drafter(parts, clock, budget), bell,
+        Notices(store, texts.pack, texts.prompts, settings.public_url, desk.link_token),
+        Ways(settings.home / "notices", settings.secret_named, partial(_mailing, settings), settings.allow_hosts),
     )  # fmt: skip
 
 
@@ -178,6 +190,22 @@ class _TellingDrafts(DraftHandler):
         self.tell(job.data["draft"])
 
 
+def _commitments(texts: Texts, text: str, language: str, now: datetime) -> Sequence[Commitment]:
+    """What a sent text promises."""
+    from agent.promises import commitments
+
+    return commitments(text, language, texts.rules.phrases, now)
+
+
+def _mailing(settings: Settings) -> Mailing:
+    if not settings.mail_host or not settings.mail_from:
+        name = "MAIL_HOST" if not settings.mail_host else "MAIL_FROM"
+        raise SettingsError(f"DESK_{name}", "", "a channel of kind `email` needs it.", "Set it, or use another channel.")
+    password = settings.secret_named("MAIL_PASSWORD") if settings.mail_user else ""
+    server = MailServer(settings.mail_host, settings.mail_port, settings.mail_security, settings.mail_user, password)
+    return Mailing(server, settings.mail_from)
+
+
 def _secret(settings: Settings) -> bytes:
     given = settings.secret.get_secret_value()
     return given.encode() if given else read_secret(settings.home)
@@ -217,6 +245,7 @@ def _load_rest(
     from agent.embedded import EmbeddedModel
     from agent.llm import Limits, build_model
     from agent.pipeline import Deps
+    from agent.promises import Commitment
     from agent.signals import Signals
     from agent.understand import Reader
     from retrieval.search import PrecedentSearch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,14 +23,16 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 _ENGINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
 
 FIELDS: Final[Mapping[str, re.Pattern[str] | type[bool] | type[int]]] = {
-    "author": _WORD, "decision": _WORD, "issue_type": _WORD, "kind": _WORD, "old_status": _WORD, "primary_team": _WORD,
-    "reason_code": _WORD, "role": _WORD, "severity": _WORD, "source": _WORD, "state": _WORD, "status": _WORD,
+    "action": _WORD, "author": _WORD, "channel": _WORD, "deadline": _WORD, "decision": _WORD, "issue_type": _WORD,
+    "kind": _WORD, "old_status": _WORD, "primary_team": _WORD, "reason_code": _WORD, "role": _WORD, "severity": _WORD,
+    "source": _WORD, "state": _WORD, "status": _WORD, "team": _WORD, "tier": _WORD,
     "draft": _ID, "import": _ID, "job": _ID, "key": _ID, "message": _ID, "principal": _ID,
+    "promise": _ID, "policy": _HASH,
     "customer_hash": _HASH, "delivery_hash": _HASH, "draft_hash": _HASH, "text_hash": _HASH,
-    "due_at": _INSTANT, "sent_at": _INSTANT, "written_at": _INSTANT,
+    "due_at": _INSTANT, "opened_at": _INSTANT, "sent_at": _INSTANT, "written_at": _INSTANT,
     "engine": _ENGINE,
     "degraded": bool, "human_lead": bool, "needs_human": bool,
-    "attempts": int, "rows": int,
+    "attempts": int, "rows": int, "score": int,
 }  # fmt: skip
 """All that an event may say, and what each of it looks like; a field that is not here cannot be written."""
 
@@ -62,14 +64,33 @@ def append(
         PersonalTextError: `data` holds something that an event must not hold.
 
     """
-    for name, value in data.items():
-        _check(name, value)
     if not case_id:
         case_seq = head(conn).seq + 1
-    old = head(conn, lock=True)
-    row = {"seq": old.seq + 1, "case_id": case_id, "case_seq": case_seq, "at": at, "kind": kind, "actor": actor}
-    new = Head(old.seq + 1, _link(old.hash, row, data))
-    conn.execute(insert(events).values(**row, data=dict(data), hash=new.hash))
+    return extend(conn, [(kind, data)], actor=actor, at=at, case_id=case_id, case_seq=case_seq)
+
+
+def extend(
+    conn: Connection, entries: Sequence[tuple[str, Mapping[str, Any]]], *, actor: str, at: datetime, case_id: str,
+    case_seq: int,
+) -> Head:  # fmt: skip
+    """Add several events (kind, data) at once; `case_seq` is the number of the first within its case.
+
+    Raises:
+        PersonalTextError: one holds something that an event must not hold.
+
+    """
+    for _, data in entries:
+        for name, value in data.items():
+            _check(name, value)
+    old = new = head(conn, lock=True)
+    rows: list[dict[str, Any]] = []
+    for number, (kind, data) in enumerate(entries):
+        row = {
+            "seq": new.seq + 1, "case_id": case_id, "case_seq": case_seq + number, "at": at, "kind": kind, "actor": actor,
+        }  # fmt: skip
+        new = Head(new.seq + 1, _link(new.hash, row, data))
+        rows.append({**row, "data": dict(data), "hash": new.hash})
+    conn.execute(insert(events), rows)
     if old.seq:
         conn.execute(update(meta).where(meta.c.key == _HEAD).values(value=f"{new.seq}:{new.hash}"))
     else:
@@ -85,6 +106,11 @@ def head(conn: Connection, *, lock: bool = False) -> Head:
         return Head()
     seq, _, digest = value.partition(":")
     return Head(int(seq), digest)
+
+
+def is_word(value: str) -> bool:
+    """Whether an event may hold `value` as a word."""
+    return _WORD.fullmatch(value) is not None
 
 
 def of_case(conn: Connection, case_id: str) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -40,10 +40,20 @@ def get(conn: Connection, case_id: str, *, lock: bool = False) -> RowMapping:
 
 def record(conn: Connection, case_id: str, kind: str, *, actor: str, now: datetime, **data: Any) -> CaseState:
     """Add one event to a case and fold it into its row."""
+    return record_all(conn, case_id, [(kind, data)], actor=actor, now=now)
+
+
+def record_all(
+    conn: Connection, case_id: str, entries: Sequence[tuple[str, Mapping[str, Any]]], *, actor: str, now: datetime
+) -> CaseState:
+    """Add several events (kind, data) to a case and fold them into its row."""
     row = get(conn, case_id, lock=True)
-    old = CaseState(row["status"], row["version"], row["reopened"], row["human_replies"])
-    new = step(old, kind, data)
-    audit.append(conn, kind, actor=actor, at=now, data=data, case_id=case_id, case_seq=new.version)
+    old = new = CaseState(row["status"], row["version"], row["reopened"], row["human_replies"])
+    for kind, data in entries:
+        new = step(new, kind, data)
+    if new is old:
+        return old
+    audit.extend(conn, entries, actor=actor, at=now, case_id=case_id, case_seq=old.version + 1)
     columns: dict[str, Any] = {
         "status": new.status, "version": new.version, "reopened": new.reopened, "human_replies": new.human_replies,
         "updated_at": now,

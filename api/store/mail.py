@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
 
-from api.errors import IdempotencyConflictError, InvalidError, NotFoundError
+from api.errors import ConflictError, IdempotencyConflictError, InvalidError, NotFoundError
 from api.ids import new_id
-from api.store.tables import inbox, outbox
+from api.store import queue
+from api.store.queue import Job
+from api.store.tables import closed_channels, inbox, outbox
 
 MAX_KEY = 256
+STORM = 5
+"""Letters to one channel within `CALM` after which further ones leave together, as a digest."""
+CALM = timedelta(minutes=1)
+MOST = 500
+"""Letters of one digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,41 @@ def answer(conn: Connection, delivery: Delivery, ids: Mapping[str, Any], *, case
 def post(
     conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None
 ) -> str | None:
-    """Something to send over `channel`; None when `key` was posted before."""
+    """Something to send over `channel`, with its job; None when `key` was posted before. `payload` holds ids only.
+
+    After `STORM` letters within `CALM` the next ones wait for the end of a minute and leave together.
+    """
     if conn.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)).first() is not None:
         return None
     letter_id = new_id("out", now)
     conn.execute(
         insert(outbox).values(
-            id=letter_id, idempotency_key=key, channel=channel, payload=dict(payload), created_at=now, case_id=case_id
+            id=letter_id, idempotency_key=key, channel=channel, payload=dict(payload), created_at=now, case_id=case_id,
+            state="waiting",
         )
-    )
+    )  # fmt: skip
+    recent = select(func.count()).where(outbox.c.channel == channel, outbox.c.created_at > now - CALM)
+    calm = now if conn.execute(recent).scalar_one() <= STORM else _next(now, CALM)
+    queue.put(conn, "deliver", {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
     return letter_id
+
+
+def take(conn: Connection, job: Job, now: datetime) -> list[RowMapping]:
+    """The letters that a delivery job sends: its own, and in a storm all that wait for the same channel.
+
+    What a job once took stays with it, so that a repeat after a crash sends the same letters under the same key.
+    """
+    mine = select(outbox).where(outbox.c.batch == job.id, outbox.c.state == "waiting").order_by(outbox.c.id)
+    if held := conn.execute(mine).mappings().all():
+        return list(held)
+    own = letter(conn, job.data["letter"])
+    if own["state"] != "waiting" or own["batch"]:
+        return []
+    free = and_(outbox.c.state == "waiting", outbox.c.batch == "", _due(now), outbox.c.channel == own["channel"])
+    waiting = conn.execute(select(outbox.c.id).where(free).order_by(outbox.c.id).limit(MOST)).scalars().all()
+    taken = waiting if len(waiting) > STORM else [own["id"]]
+    conn.execute(update(outbox).where(outbox.c.id.in_(taken)).values(batch=job.id))
+    return list(conn.execute(mine).mappings().all())
 
 
 def letter(conn: Connection, letter_id: str) -> RowMapping:
@@ -85,6 +117,69 @@ def letter(conn: Connection, letter_id: str) -> RowMapping:
     return row
 
 
-def delivered(conn: Connection, letter_id: str, now: datetime) -> None:
-    """The receiver has it."""
-    conn.execute(update(outbox).where(outbox.c.id == letter_id).values(delivered_at=now))
+def delivered(conn: Connection, letters: Sequence[RowMapping], now: datetime) -> None:
+    """The receiver has them."""
+    _set(conn, letters, state="delivered", delivered_at=now, error="")
+
+
+def refused(
+    conn: Connection, letters: Sequence[RowMapping], reason: str, now: datetime, again_at: datetime | None
+) -> None:
+    """The receiver did not take them: they are tried again at `again_at`, or given up."""
+    for row in letters:
+        values: dict[str, Any] = {
+            "attempts": row["attempts"] + 1, "error": reason[:200], "batch": "", "next_try_at": again_at,
+            "first_try_at": row["first_try_at"] or now,
+        }  # fmt: skip
+        _set(conn, [row], state="dead" if again_at is None else "waiting", **values)
+        if again_at is not None:
+            queue.put(conn, "deliver", {"letter": row["id"]}, now=now, run_at=again_at, case_id=row["case_id"])
+
+
+def revive(conn: Connection, letter_id: str, now: datetime) -> None:
+    """Send a letter again that was given up.
+
+    Raises:
+        ConflictError: it was not given up.
+
+    """
+    row = letter(conn, letter_id)
+    if row["state"] != "dead":
+        raise ConflictError(f"Letter {letter_id} is {row['state']}; only one that was given up is sent again.")
+    _set(conn, [row], state="waiting", batch="", attempts=0, next_try_at=None, error="")
+    queue.put(conn, "deliver", {"letter": letter_id}, now=now, case_id=row["case_id"])
+
+
+def close(conn: Connection, channel: str, reason: str, now: datetime) -> None:
+    """Nothing is sent over a channel any more."""
+    reopen(conn, channel)
+    conn.execute(insert(closed_channels).values(channel=channel, reason=reason[:200], at=now))
+
+
+def reopen(conn: Connection, channel: str) -> None:
+    """A channel is used again."""
+    conn.execute(delete(closed_channels).where(closed_channels.c.channel == channel))
+
+
+def closed(conn: Connection) -> dict[str, str]:
+    """Closed channels and why."""
+    return {row.channel: row.reason for row in conn.execute(select(closed_channels))}
+
+
+def recent(conn: Connection, limit: int, *, channel: str = "") -> Sequence[RowMapping]:
+    """The delivery log, newest first."""
+    query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
+    return conn.execute(query.where(outbox.c.channel == channel) if channel else query).mappings().all()
+
+
+def _set(conn: Connection, letters: Sequence[RowMapping], **values: Any) -> None:
+    conn.execute(update(outbox).where(outbox.c.id.in_([row["id"] for row in letters])).values(values))
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return or_(outbox.c.next_try_at.is_(None), outbox.c.next_try_at <= now)
+
+
+def _next(now: datetime, step: timedelta) -> datetime:
+    """The next instant that is a whole number of steps."""
+    return now + step - (now - datetime.min.replace(tzinfo=now.tzinfo)) % step

@@ -109,6 +109,8 @@ cases = Table(
     Column("draft_id", String(40)),
     _word("draft_state"),
     _at("next_due_at"),
+    Column("sweep_at", Instant, index=True),
+    Column("satisfaction", Integer),
     Index("ix_cases_queue", "status", "next_due_at", "id"),
 )  # fmt: skip
 """One row per escalation: the fold of its events, and the columns that the queue sorts and filters by."""
@@ -181,10 +183,62 @@ outbox = Table(
     _word("channel", None),
     _case(nullable=True),
     _json("payload"),
+    _word("state", "waiting"),
+    _word("batch"),
+    _number("attempts"),
+    Column("error", String(200), nullable=False, server_default=""),
     _at("created_at"),
+    _at("first_try_at", nullable=True),
+    _at("next_try_at", nullable=True),
     _at("delivered_at", nullable=True),
+    Index("ix_outbox_channel", "channel", "state", "created_at"),
 )  # fmt: skip
-"""What has to leave the house at least once; the receiver tells repeats by the key."""
+"""What has to leave the house at least once; the receiver tells repeats by the key. It names things by id, so that no
+personal text waits here. `batch` is the job that took the letter, alone or with others."""
+
+closed_channels = Table(
+    "closed_channels", metadata,
+    Column("channel", String(64), primary_key=True),
+    Column("reason", String(200), nullable=False),
+    _at("at"),
+)  # fmt: skip
+"""Channels whose receiver said that it is gone for good; nothing is sent there until an admin opens them again."""
+
+notices = Table(
+    "notices", metadata,
+    Column("case_id", String(40), ForeignKey("cases.id"), primary_key=True),
+    Column("clock", String(80), primary_key=True),
+    Column("threshold", Integer, primary_key=True),
+    Column("recipient", String(128), primary_key=True),
+    _at("due_at"),
+    _at("fired_at"),
+    _flag("late"),
+)  # fmt: skip
+"""What was told to whom about a clock, each once: `due_at` is the true instant, `late` that it was told later."""
+
+commitments = Table(
+    "commitments", metadata,
+    Column("version", String(64), primary_key=True),
+    Column("body", JSON, nullable=False),
+    _at("created_at"),
+)  # fmt: skip
+"""Every version of the SLA policies and calendars under which a case was triaged."""
+
+promises = Table(
+    "promises", metadata,
+    _id(),
+    _case(),
+    Column("message_id", String(40), nullable=False),
+    _word("action", None),
+    Column("text", Text, nullable=False, server_default="", info={"personal": True}),
+    Column("amount", String(20)),
+    Column("currency", String(3)),
+    _at("due_at", nullable=True),
+    _word("state", "open"),
+    _at("made_at"),
+    _at("settled_at", nullable=True),
+)  # fmt: skip
+"""What a text that a person sent commits the store to, until it is kept, broken or dropped."""
 
 jobs = Table(
     "jobs", metadata,

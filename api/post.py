@@ -1,0 +1,172 @@
+"""The post office: which sender a channel has, and how a delivery job sends its letters over it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import RowMapping
+
+from agent.directory import Channel
+from api.auth import WORKER
+from api.clock import Clock
+from api.desk import Desk
+from api.errors import DeskError, SettingsError
+from api.faultpoint import faultpoint
+from api.notices import Notices
+from api.outgoing.mailer import MailSender, MailServer
+from api.outgoing.message import Message, NotTaken, Sender
+from api.outgoing.schedule import next_try
+from api.outgoing.slack import SlackSender
+from api.outgoing.transport import Endpoint
+from api.outgoing.webhook import WebhookSender
+from api.store.queue import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """How the desk writes to its own staff."""
+
+    server: MailServer
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What senders need beside the pack."""
+
+    folder: Path
+    """Where channels of kind `file` write."""
+    secret: Callable[[str], str]
+    """The value of a secret by its name.
+
+    Raises:
+        SettingsError: it is not set.
+
+    """
+    mailing: Callable[[], Mailing]
+    """The mail server.
+
+    Raises:
+        SettingsError: there is none.
+
+    """
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts that notices may go to although they are not public."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSender:
+    """Writes each message as a line of a file; for trying the desk, and for programs that read along."""
+
+    path: Path
+
+    async def send(self, message: Message) -> None:
+        """Append the line.
+
+        Raises:
+            NotTaken: the file cannot be written.
+
+        """
+        row = {
+            "key": message.key, "kind": message.kind, "at": message.at.isoformat(), "subject": message.subject,
+            "text": message.text, "link": message.link,
+        }  # fmt: skip
+        try:
+            await asyncio.to_thread(self._append, json.dumps(row, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise NotTaken(f"the file cannot be written ({error.strerror})") from None
+
+    def _append(self, line: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+
+def sender_of(name: str, channel: Channel, domains: Sequence[str], ways: Ways, clock: Clock) -> Sender:
+    """The sender of a channel.
+
+    Raises:
+        DeskError: a secret or the mail server is missing, or an address may not be written to.
+
+    """
+    match channel.kind:
+        case "file":
+            return FileSender(ways.folder / f"{name}.jsonl")
+        case "slack":
+            return SlackSender(Endpoint(ways.secret(channel.secret), ways.allow_hosts), clock)
+        case "webhook":
+            keys = tuple(ways.secret(key) for key in channel.sign_with)
+            return WebhookSender(Endpoint(ways.secret(channel.secret), ways.allow_hosts), clock, keys)
+        case "email":
+            mailing = ways.mailing()
+            return MailSender(mailing.server, mailing.sender, channel.to, domains)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Letters were not taken."""
+
+    reason: str
+    retry_after: timedelta | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverHandler:
+    """Sends one letter of the outbox, or in a storm all that wait for its channel as one."""
+
+    desk: Desk
+    notices: Notices
+    ways: Ways
+    clock: Clock
+    random: Random
+    kind: str = "deliver"
+    max_attempts: int = 10
+
+    def load(self, job: Job) -> tuple[str, Sequence[RowMapping]] | None:
+        """The letters and the key under which they leave together; None when another job took them."""
+        letters = self.desk.take_letters(job)
+        return (job.id, letters) if letters else None
+
+    async def process(self, work: tuple[str, Sequence[RowMapping]]) -> Refusal | None:
+        """Send them: at least once, because the process may die before it is noted."""
+        key, letters = work
+        name, directory = letters[0]["channel"], self.desk.rules.pack.directory
+        faultpoint("deliver.before_send")
+        try:
+            if name not in directory.channels:
+                raise NotTaken("the pack has no such channel any more")
+            sender = sender_of(name, directory.channels[name], directory.staff_domains, self.ways, self.clock)
+            await sender.send(await asyncio.to_thread(self.notices.message, letters, key))
+        except NotTaken as refused:
+            return Refusal(refused.reason, refused.retry_after, refused.gone)
+        except SettingsError as error:
+            return Refusal(f"{error.variable} is not usable")  # never its value
+        except DeskError as error:
+            return Refusal(str(error))
+        faultpoint("deliver.after_send")
+        return None
+
+    def apply(self, job: Job, work: tuple[str, Sequence[RowMapping]], result: Refusal | None) -> None:
+        """Note how it went."""
+        letters = work[1]
+        if result is None:
+            self.desk.letters_sent(WORKER, job, letters)
+            return
+        failed = max(row["attempts"] for row in letters) + 1
+        again = next_try(failed, self.clock.now(), self.random, retry_after=result.retry_after)
+        self.desk.letters_refused(WORKER, job, letters, result.reason, again, gone=result.gone)
+
+    def give_up(self, job: Job, error: str) -> None:
+        """They stay in the outbox, undelivered, to be looked at."""
+        letters = self.desk.take_letters(job)
+        if letters:
+            self.desk.letters_refused(WORKER, job, letters, f"sending failed ({error})", None, gone=False)
+        else:
+            self.desk.bury(WORKER, job, error)

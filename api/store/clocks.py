@@ -1,0 +1,116 @@
+"""Clocks in the store: the versions of the commitments, the log as the clocks read it, and what was told about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from agent.sla import Book, Clock, Event, Sla, Standing
+from agent.states import CaseStatus
+from api.store.tables import NEVER, cases, commitments, events, notices
+
+CHAIN = 3
+"""How often a team that does not acknowledge is passed over before the chain ends."""
+_STEPS = tuple(100 * n for n in range(1, CHAIN + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A threshold of a clock: `percent` of its target are used at `at`."""
+
+    clock: Clock
+    percent: int
+    at: datetime
+
+
+def keep(conn: Connection, sla: Sla, now: datetime) -> None:
+    """Store a version of the commitments, if it is new, so that a case can keep it."""
+    if conn.execute(select(commitments.c.version).where(commitments.c.version == sla.version)).first() is None:
+        conn.execute(insert(commitments).values(version=sla.version, body=sla.model_dump(mode="json"), created_at=now))
+
+
+class Versions:
+    """The versions of the commitments, read once each; `""` and unknown ones are the one in force."""
+
+    def __init__(self, current: Sla) -> None:
+        self.current = current
+        self._known: dict[str, Sla] = {"": current, current.version: current}
+
+    def book(self, conn: Connection) -> Book:
+        """The versions as the clocks ask for them."""
+
+        def find(version: str) -> Sla:
+            if version not in self._known:
+                query = select(commitments.c.body).where(commitments.c.version == version)
+                body = conn.execute(query).scalar()
+                self._known[version] = self.current if body is None else Sla.model_validate(body)
+            return self._known[version]
+
+        return find
+
+
+def log_of(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Event]]:
+    """The events of cases in their order."""
+    found: dict[str, list[Event]] = {case_id: [] for case_id in case_ids}
+    query = select(events.c.case_id, events.c.kind, events.c.at, events.c.data).where(events.c.case_id.in_(case_ids))
+    for row in conn.execute(query.order_by(events.c.case_id, events.c.case_seq)):
+        found[row.case_id].append(Event(row.kind, row.at, row.data))
+    return found
+
+
+def marks(clock: Clock) -> list[Mark]:
+    """The thresholds of a clock that concern somebody, in order of time; a team that must acknowledge has those of its chain."""
+    if clock.metric == "team_ack":
+        if clock.due_at is None:
+            return []
+        step = max(clock.due_at - clock.started_at, timedelta(minutes=1))
+        return [Mark(clock, p, clock.due_at + step * (p // 100 - 1)) for p in _STEPS]
+    return [Mark(clock, percent, at) for percent, at in clock.marks]
+
+
+def told(conn: Connection, case_ids: Sequence[str]) -> set[tuple[str, str, int]]:
+    """Case, clock and threshold of every notice so far."""
+    query = select(notices.c.case_id, notices.c.clock, notices.c.threshold).where(notices.c.case_id.in_(case_ids))
+    return {(row.case_id, row.clock, row.threshold) for row in conn.execute(query)}
+
+
+def note(conn: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write down what was told; the key refuses a second time."""
+    if found := list(rows):
+        conn.execute(insert(notices), found)
+
+
+def ahead(seen: Standing, fired: set[tuple[str, int]]) -> datetime | None:
+    """When the sweep has to look at a case next; None when nothing is open."""
+    still = (m for c in seen.clocks if c.open for m in marks(c) if (c.id, m.percent) not in fired)
+    return min((m.at for m in still), default=None)
+
+
+def set_times(conn: Connection, case_id: str, seen: Standing, sweep_at: datetime | None) -> None:
+    """What queue and sweep sort by."""
+    due = seen.next_due or NEVER
+    conn.execute(update(cases).where(cases.c.id == case_id).values(next_due_at=due, sweep_at=sweep_at))
+
+
+def due_for_sweep(conn: Connection, now: datetime, limit: int) -> Sequence[RowMapping]:
+    """Cases that the sweep has to look at, the longest overdue first."""
+    query = select(cases).where(cases.c.sweep_at <= now).order_by(cases.c.sweep_at).limit(limit)
+    return conn.execute(query.with_for_update(skip_locked=True)).mappings().all()
+
+
+def oldest_due(conn: Connection) -> datetime | None:
+    """The earliest instant at which the sweep has something to do."""
+    return conn.execute(
+        select(cases.c.sweep_at).where(cases.c.sweep_at.is_not(None)).order_by(cases.c.sweep_at).limit(1)
+    ).scalar()
+
+
+def open_cases(conn: Connection, due_before: datetime | None, limit: int) -> Sequence[RowMapping]:
+    """Cases with a clock that is due before an instant, or at all, the earliest first."""
+    ended: tuple[CaseStatus, ...] = ("closed",)
+    query = select(cases).where(cases.c.next_due_at < (due_before or NEVER), cases.c.status.not_in(ended))
+    return conn.execute(query.order_by(cases.c.next_due_at, cases.c.id).limit(limit)).mappings().all()

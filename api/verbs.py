@@ -1,0 +1,118 @@
+"""What all verbs share: one transaction each, done once per delivery, with clocks set and people told in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection
+
+from agent.directory import EventName, Recipient
+from agent.pack import Pack
+from agent.promises import Commitment
+from agent.sla import Event, Standing, standing
+from api.auth import Principal
+from api.clock import Clock
+from api.store import cases, clocks, mail, queue
+from api.store.mail import Delivery
+from api.store.unit import Store, canonical
+
+Change: TypeAlias = Callable[[Connection, datetime], tuple[str, dict[str, Any]]]
+"""What a verb does in its transaction: it returns the case's id and the answer, ids only."""
+Entry: TypeAlias = tuple[str, Mapping[str, Any]]
+"""Kind and data of an event."""
+
+
+def _none(_text: str, _language: str, _now: datetime) -> Sequence[Commitment]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the verbs need of the store's texts."""
+
+    pack: Pack
+    commitments: Callable[[str, str, datetime], Sequence[Commitment]] = _none
+    """What a text in a language promises, read at an instant."""
+
+
+class Verbs:
+    """The ground of every verb over one store."""
+
+    def __init__(self, store: Store, clock: Clock, rules: Rules) -> None:
+        self.store, self.clock, self.rules = store, clock, rules
+        self.versions = clocks.Versions(rules.pack.sla)
+        self.on_work: Callable[[], None] = lambda: None
+        """Called after a verb that leaves work behind, so that a worker in this process need not poll."""
+
+    def once(
+        self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = ""
+    ) -> dict[str, Any]:
+        """Do `change` in one transaction, or give the answer that this delivery got before.
+
+        Raises:
+            IdempotencyConflictError: the key came before with another request.
+
+        """
+        delivery = Delivery(source or who.id, key, verb, self.store.keyed("body", canonical(request))) if key else None
+        with self.store.write(verb) as conn:
+            if delivery is not None and (before := mail.answered(conn, delivery)) is not None:
+                return dict(before)
+            now = self.clock.now()
+            case_id, answer = change(conn, now)
+            self.reclock(conn, case_id, now)
+            if delivery is not None:
+                mail.answer(conn, delivery, answer, case_id=case_id, now=now)
+        self.on_work()
+        return answer
+
+    def reclock(self, conn: Connection, case_id: str, now: datetime, log: Sequence[Event] | None = None) -> Standing:
+        """Work out the clocks of a case after its log grew, and when the sweep has to look at it."""
+        if log is None:
+            log = clocks.log_of(conn, [case_id])[case_id]
+        seen = standing(log, self.versions.book(conn), now)
+        fired = {(name, percent) for _, name, percent in clocks.told(conn, [case_id])}
+        clocks.set_times(conn, case_id, seen, clocks.ahead(seen, fired))
+        return seen
+
+    def record(self, conn: Connection, case_id: str, who: Principal, now: datetime, *entries: Entry) -> None:
+        """Add events to a case."""
+        cases.record_all(conn, case_id, entries, actor=who.id, now=now)
+
+    def tell(
+        self, conn: Connection, to: Recipient, key: str, payload: Mapping[str, Any], now: datetime, *, case_id: str,
+        urgent: bool = False,
+    ) -> str:  # fmt: skip
+        """A letter to a team or one of its members; returns the channel, "" when there is none or it is told already.
+
+        `urgent` ones go over the second channel when the first does not take them.
+        """
+        channel = self.rules.pack.directory.channel_of(to)
+        if not channel:
+            return ""
+        second = self.rules.pack.directory.channel_of(to, second=True) if urgent else ""
+        body = {**payload, "to": to.id, **({"second": second} if second and second != channel else {})}
+        return channel if mail.post(conn, channel, f"{key}:{channel}", body, now=now, case_id=case_id) else ""
+
+    def tell_programs(
+        self, conn: Connection, event: EventName, case_id: str, now: datetime, key: str = "", **data: Any
+    ) -> None:
+        """Tell every program that listens to an event of a case; `key` tells several of one kind apart."""
+        for channel in self.rules.pack.directory.listeners(event):
+            payload = {"kind": "event", "type": event, "case": case_id, "at": now.isoformat(), **data}
+            mail.post(conn, channel, f"{event}:{case_id}:{key}:{channel}", payload, now=now, case_id=case_id)
+
+    def request_draft_in(self, conn: Connection, case_id: str, hint: str, now: datetime) -> str:
+        """The pending draft of a case, made if there is none. A case has at most one: if its job is running, that run
+        finds the case changed and starts over, so nothing is drafted twice.
+        """
+        for draft in cases.open_drafts(conn, case_id):
+            if draft["state"] == "pending":
+                if hint:
+                    cases.set_hint(conn, draft["id"], hint)
+                return draft["id"]
+        draft_id = cases.add_draft(conn, case_id, hint, now)
+        queue.put(conn, "draft", {"draft": draft_id}, now=now, case_id=case_id)
+        return draft_id

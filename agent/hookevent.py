@@ -15,6 +15,8 @@ from agent.hookmap import EVERY, STATUSES, TYPES, EventStatus, EventType, Hook, 
 from agent.wire import WireMessage
 
 _REPLAY: Final = "correct the map or the sender, then replay it"
+MAX_ID: Final = 200
+"""Characters of a ticket's id, as of an escalation's."""
 _MILLISECONDS: Final = 10**11
 """A number of seconds as large as this lies beyond the year 5000, so it counts milliseconds."""
 
@@ -40,6 +42,8 @@ class Event:
     """When, by the sender's clock; when it came in if the sender does not say."""
     facts: Mapping[str, Any]
     """What is known of the ticket: `url`, `subject`, `tags`, `customer.email` and so on, only those that are given."""
+    assumed: Mapping[str, str]
+    """What the map takes for granted where nothing is given, under the same names."""
     messages: tuple[EventMessage, ...]
     status: EventStatus | None
 
@@ -70,16 +74,16 @@ def read_event(fields: Map, payload: Mapping[str, Any], received_at: datetime) -
         raise _missing(fields.status, "status")
     if kind in {"created", "message"} and not messages:
         raise _missing(fields.message_text, "messages[*].text")
-    facts: dict[str, Any] = {
-        ours: text for name, ours in _FACTS.items() if (text := _text(getattr(fields, name), payload).strip())
-    }
+    facts, assumed = _facts(fields, payload)
     if fields.tags and (tags := _tags(fields.tags, payload)):
         facts["tags"] = tags
     external_id = _text(fields.external_id, payload).strip()
     if not external_id:
         raise _missing(fields.external_id, "external_id")
+    if len(external_id) > MAX_ID:
+        raise BadInput(f"has more than {MAX_ID} characters", field=fields.external_id.path, fix=_REPLAY)
     known = None if status in {"", "ignore"} else cast("EventStatus", status)
-    return Event(cast("EventType", kind), external_id, at, facts, messages, known)
+    return Event(cast("EventType", kind), external_id, at, facts, assumed, messages, known)
 
 
 def delivery_id(hook: Hook, payload: Mapping[str, Any]) -> str:
@@ -100,6 +104,16 @@ def ticket_id(hook: Hook, payload: Mapping[str, Any]) -> str:
     if not (found := _text(rule, payload).strip()):
         raise _missing(rule, "id_path")
     return found
+
+
+def _facts(fields: Map, payload: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What is given, and what is assumed instead."""
+    given, assumed = dict[str, Any](), dict[str, str]()
+    for name, ours in _FACTS.items():
+        rule: Rule | None = getattr(fields, name)
+        if rule is not None and (text := _text(rule, payload).strip()):
+            (assumed if _found(rule, payload, None) in (None, "") else given)[ours] = text
+    return given, assumed
 
 
 def _found(rule: Rule, payload: Any, entry: Any) -> Any:

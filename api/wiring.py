@@ -19,6 +19,9 @@ from api.bell import Bell
 from api.budget import Budget
 from api.clock import Clock, SystemClock
 from api.desk import Desk, DraftWork
+from api.hooks.handler import DeadLetters, Fetchers, HookHandler
+from api.hooks.inlet import Inlet
+from api.hooks.maps import Maps
 from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
 from api.parts import READY, Ahead, LazyEncoder, Loaded, Parts, Report
 from api.settings import Settings
@@ -26,7 +29,7 @@ from api.store.engine import migrate, open_engine, read_secret
 from api.store.precedents import PrecedentArchive
 from api.store.queue import Job
 from api.store.unit import Store
-from api.texts import Texts, read_texts
+from api.texts import HOOKS, Texts, read_texts
 from api.views import Views
 from api.worker import Worker
 
@@ -55,6 +58,12 @@ class Runtime:
     drafter: Drafter
     bell: Bell
     """Rung after every change that this process makes."""
+    inlet: Inlet
+    """Takes webhooks in."""
+    hooks: HookHandler
+    """Works them in."""
+    dead_letters: DeadLetters
+    """Those that could not be."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is about to end, so that open streams end too."""
 
@@ -64,7 +73,7 @@ class Runtime:
         embeds = EmbedHandler(self.archive, LazyEncoder(self.parts), self.clock)
         settings = self.settings
         worker = Worker(
-            self.store, self.clock, registry(drafts, embeds), concurrency=max(1, settings.workers),
+            self.store, self.clock, registry(self.hooks, drafts, embeds), concurrency=max(1, settings.workers),
             lease=timedelta(seconds=settings.lease), drain_s=settings.drain,
             ready=lambda: self.parts.loaded is not None,
         )  # fmt: skip
@@ -85,7 +94,7 @@ class Runtime:
 
 def build_runtime(
     settings: Settings, *, clock: Clock | None = None, drafter: Drafter | None = None, parts: Parts | None = None,
-    sample: bool = True,
+    sample: bool = True, fetchers: Fetchers | None = None,
 ) -> Runtime:  # fmt: skip
     """The desk that `settings` describe, its database up to date.
 
@@ -95,6 +104,7 @@ def build_runtime(
         drafter: another one than the agent's pipeline.
         parts: others than encoders, classifier and index.
         sample: whether the sample store's order book is used.
+        fetchers: of tickets, for webhooks that only say that something happened.
 
     Raises:
         BrokenFile: a file of the pack or a prompt is broken and no last good version exists.
@@ -119,9 +129,13 @@ def build_runtime(
     bell = Bell()
     desk = Desk(store, clock)
     desk.on_work = bell.ring
+    maps = Maps(settings.prompts / HOOKS, texts.hooks)
+    fetchers = fetchers or {}
     return Runtime(
         settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, orders,
         parts, drafter or agent_drafter(parts, clock, budget), bell,
+        Inlet(desk, settings, maps, fetchers), HookHandler(desk, maps, fetchers),
+        DeadLetters(desk, maps),
     )  # fmt: skip
 
 

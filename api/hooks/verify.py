@@ -24,8 +24,8 @@ LEAST: Final = 16
 ZENDESK_TRIAL: Final = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 """The key of Zendesk's test deliveries: everybody knows it."""
 
-_UNIX = re.compile(r"[1-9]\d{0,11}")
-_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_UNIX = re.compile(r"[1-9][0-9]{0,9}")
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _TOKEN = re.compile(r"v\d+a?,[A-Za-z0-9+/=_-]+")
 
 Headers = Mapping[str, str]
@@ -65,7 +65,7 @@ def _standard(secrets: Mapping[str, str], headers: Headers, body: bytes, now: da
         text = body.decode()
     except UnicodeDecodeError:
         raise SignatureError("The body is not UTF-8, so it cannot be what was signed.") from None
-    if not all(_TOKEN.fullmatch(token) for token in tokens):
+    if not number.isascii() or not all(_TOKEN.fullmatch(token) for token in tokens):
         return False
     wanted = [_webhook(name, secret).sign(number, at, text) for name, secret in secrets.items()]
     return any([_same(token, want) for token in tokens for want in wanted])  # noqa: C419 - all are compared

@@ -17,7 +17,6 @@ from agent.facts.text import Text
 from agent.money import Money
 from agent.phrasebook import Phrasebook, Phrases
 
-
 END_OF_DAY: Final = time(17)
 """When a promised day ends."""
 

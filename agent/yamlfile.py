@@ -66,7 +66,8 @@ def read_yaml(path: Path, model: type[M]) -> M:
         )  # a misspelt key says more than its absence
         where = tuple(first["loc"])
         name = ".".join(str(x) for x in where) or "the file"
-        raise BrokenFile(path, _line_of(text, where), f"{name}: {first['msg']}", _fix(first["type"])) from None
+        problem = f"{name}: {first['msg'].removeprefix('Value error, ')}"
+        raise BrokenFile(path, _line_of(text, where), problem, _fix(first["type"])) from None
 
 
 def _fix(kind: str) -> str:

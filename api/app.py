@@ -22,7 +22,7 @@ from api import problems
 from api.errors import PartsError, StoreError
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
-from api.routes import docs, drafts, escalations, health, pages, sessions
+from api.routes import docs, drafts, escalations, health, hooks, pages, sessions
 from api.store import audit
 from api.wiring import Runtime
 
@@ -77,7 +77,7 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.runtime = runtime
-    for module in (drafts, escalations, health, sessions, docs, pages):
+    for module in (drafts, escalations, hooks, health, sessions, docs, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)
     problems.install(app)

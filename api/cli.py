@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 COMMANDS: Final = (
     "serve", "worker", "draft", "import", "reindex", "prepare", "doctor", "migrate", "key", "signin", "config",
-    "version",
+    "hooks", "version",
 )  # fmt: skip
 """Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`."""
 

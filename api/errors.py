@@ -58,6 +58,10 @@ class SignInError(DeskError):
     """The key, session or sign-in link is unknown, expired or revoked."""
 
 
+class SignatureError(DeskError):
+    """A webhook is not signed by its sender, or was signed too long ago."""
+
+
 class InvalidError(DeskError):
     """The request cannot be understood or contradicts itself."""
 

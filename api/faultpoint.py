@@ -17,6 +17,7 @@ VERBS: Final = (
     "set_status", "claim", "extend", "requeue", "finish", "delivered",
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
     "put_precedents", "set_vectors", "remove_precedents",
+    "take_deliveries", "apply_delivery", "replay_delivery",
 )  # fmt: skip
 """All transactions that write; each has a point before and after its commit."""
 

@@ -43,8 +43,13 @@ class Notices:
         singles = [self._single(letter) for letter in letters]
         lines = [m.subject for m in singles[:_MOST_LINES]]
         values = {"count": len(letters), "lines": lines, "more": max(0, len(letters) - _MOST_LINES)}
-        data = {"notices": [{"key": m.key, "type": m.kind, "data": dict(m.data)} for m in singles[:_MOST_LINES]], **values}
-        return self._written(key, "digest", "notice/digest", values, f"{self._base}/desk", letters[-1]["created_at"], data)
+        data = {
+            "notices": [{"key": m.key, "type": m.kind, "data": dict(m.data)} for m in singles[:_MOST_LINES]],
+            **values,
+        }
+        return self._written(
+            key, "digest", "notice/digest", values, f"{self._base}/desk", letters[-1]["created_at"], data
+        )
 
     def _single(self, letter: RowMapping) -> Message:
         payload: Json = letter["payload"]
@@ -79,7 +84,9 @@ class Notices:
         }  # fmt: skip
         link = f"{self._base}/ack/{case_id}/{team}?token={self._token(case_id, team)}"
         data = {"case_id": case_id, "team": team, "severity": case["severity"], "issue_type": case["issue_type"]}
-        return self._written(letter["id"], "team.pulled_in", "notice/pulled_in", values, link, letter["created_at"], data)
+        return self._written(
+            letter["id"], "team.pulled_in", "notice/pulled_in", values, link, letter["created_at"], data
+        )
 
     def _clocks(self, letter: RowMapping, payload: Json) -> Message:
         case_id = str(payload["case"])
@@ -117,7 +124,14 @@ class Notices:
         return case, (draft["proposal"] if draft else None) or {}, found
 
     def _written(
-        self, key: str, kind: str, template: str, values: Mapping[str, Any], link: str, at: datetime, data: Mapping[str, Any]
+        self,
+        key: str,
+        kind: str,
+        template: str,
+        values: Mapping[str, Any],
+        link: str,
+        at: datetime,
+        data: Mapping[str, Any],
     ) -> Message:
         head, _, text = self._prompts.render(template, values).partition("\n")
         return Message(key, kind, head.removeprefix("Subject:").strip(), text.strip(), link, data, at)

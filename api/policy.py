@@ -43,7 +43,7 @@ class Anyone:
 
     why: str
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Nobody is asked who they are."""
 
 
@@ -51,6 +51,7 @@ Reader: TypeAlias = Annotated[Principal, Depends(Policy("read"))]
 Receiver: TypeAlias = Annotated[Principal, Depends(Policy("receive"))]
 Worker: TypeAlias = Annotated[Principal, Depends(Policy("work"))]
 Reviewer: TypeAlias = Annotated[Principal, Depends(Policy("review"))]
+Admin: TypeAlias = Annotated[Principal, Depends(Policy("admin"))]
 
 
 def declared(route: APIRoute) -> list[Policy | Anyone]:

@@ -16,7 +16,11 @@ from api.errors import SettingsError
 
 PREFIX = "DESK_"
 ROOT = Path(__file__).resolve().parent.parent
+SECRET_PREFIX = f"{PREFIX}SECRET_"
+"""Variables beginning so hold the secrets of integrations, by name."""
 _SECRET = {"secret", "database_url"}
+_COLLECTED = {"secrets"}
+"""Settings that no single variable holds."""
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
@@ -52,6 +56,10 @@ class Settings(BaseModel):
     """Folder of the sample store; empty for none."""
     secret: SecretStr = SecretStr("")
     """Key of the hashes in the event log; empty keeps one in DESK_HOME. All processes of one database share it."""
+    secrets: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    """Secrets of integrations by name, each from a variable DESK_SECRET_<NAME>."""
+    secrets_dir: Path | None = None
+    """Folder with a file for each further secret, named as the secret is; empty for none."""
     model_timeout: Seconds = 60.0
     """Longest wait for one model answer, in seconds."""
     case_timeout: Seconds = 180.0
@@ -91,7 +99,7 @@ class Settings(BaseModel):
     fault_log: Path | None = None
     """For tests only: file to which the names of the fault points hit are appended."""
 
-    @field_validator("store", "fault_log", mode="before")
+    @field_validator("store", "secrets_dir", "fault_log", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -114,7 +122,7 @@ class Settings(BaseModel):
             raise ValueError("it is a file; name a folder")
         return path
 
-    @field_validator("prompts", "store")
+    @field_validator("prompts", "store", "secrets_dir")
     @classmethod
     def _folder_exists(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
@@ -151,6 +159,25 @@ class Settings(BaseModel):
         """SQLAlchemy URL of the database in use."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.home / 'desk.db'}"
 
+    def secret_named(self, name: str) -> str:
+        """The secret of an integration, from its variable or else its file; a file is read anew each time.
+
+        Raises:
+            SettingsError: there is none.
+
+        """
+        found = self.secrets.get(name)
+        value = found.get_secret_value() if found else ""
+        if not value and self.secrets_dir is not None and name.isidentifier():  # no way out of the folder
+            try:
+                value = (self.secrets_dir / name).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                value = ""
+        if not value:
+            fix = f"Set {SECRET_PREFIX}{name}, or put a file {name} into the folder DESK_SECRETS_DIR."
+            raise SettingsError(f"{SECRET_PREFIX}{name}", "", "the secret is missing.", fix)
+        return value
+
 
 def load(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
     """The settings of this process; what is `given` (command line) wins over the environment.
@@ -159,17 +186,20 @@ def load(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
         SettingsError: one variable is unknown or has a value that is not usable; it names variable, value and fix.
 
     """
-    names = set(Settings.model_fields)
+    names = set(Settings.model_fields) - _COLLECTED
     env = os.environ if environ is None else environ
-    mine = {key: value for key, value in env.items() if key.startswith(PREFIX)}
+    secrets = {key.removeprefix(SECRET_PREFIX): v for key, v in env.items() if key.startswith(SECRET_PREFIX)}
+    mine = {key: v for key, v in env.items() if key.startswith(PREFIX) and not key.startswith(SECRET_PREFIX)}
     for key, value in mine.items():
         name = key.removeprefix(PREFIX).lower()
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
             hint = f"Did you mean {PREFIX}{near[0].upper()}?" if near else "Unset it."
-            raise SettingsError(key, value, "the desk has no such setting.", hint)
+            shown = "***" if "secret" in name else value
+            raise SettingsError(key, shown, "the desk has no such setting.", hint)
     try:
-        return Settings.model_validate({key.removeprefix(PREFIX).lower(): v for key, v in mine.items()} | given)
+        named = {key.removeprefix(PREFIX).lower(): v for key, v in mine.items()}
+        return Settings.model_validate({"secrets": secrets, **named, **given})
     except ValidationError as error:
         raise _explained(error) from None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.errors import BrokenFile
 from agent.guard import Rulebook, load_rulebook
+from agent.hookmap import Hook, load_hooks
 from agent.pack import Pack, load_pack
 from agent.prompts import Prompts, load_prompts
 from api.settings import ROOT, Settings
@@ -16,6 +18,8 @@ from api.settings import ROOT, Settings
 log = logging.getLogger(__name__)
 
 SAMPLE = ROOT / "prompts" / "sample_store"
+HOOKS = Path("pack") / "hooks"
+"""Where the sources of webhooks are in the folder of prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Texts:
     rules: Rulebook
     problem: str = ""
     """Why the last good version is in use instead of the files on disk; "" when it is not."""
+    hooks: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
+    """The sources of webhooks by name."""
 
 
 def read_texts(settings: Settings) -> Texts:
@@ -52,7 +58,8 @@ def read_texts(settings: Settings) -> Texts:
 
 def _read(prompts: Path, store: Path, pack_checked: str = "", prompts_checked: str = "") -> Texts:
     pack = load_pack(prompts, store, checked=pack_checked)
-    return Texts(pack, load_prompts(prompts, checked=prompts_checked), load_rulebook(prompts, pack))
+    hooks = load_hooks(prompts / HOOKS)
+    return Texts(pack, load_prompts(prompts, checked=prompts_checked), load_rulebook(prompts, pack), hooks=hooks)
 
 
 def _mark(kept: Path) -> str:

@@ -21,6 +21,9 @@ from api.budget import Budget
 from api.clock import Clock, SystemClock
 from api.desk import Desk, DraftWork
 from api.errors import SettingsError
+from api.hooks.handler import DeadLetters, Fetchers, HookHandler
+from api.hooks.inlet import Inlet
+from api.hooks.maps import Maps
 from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
 from api.notices import Notices
 from api.outgoing.mailer import MailServer
@@ -31,7 +34,7 @@ from api.store.engine import migrate, open_engine, read_secret
 from api.store.precedents import PrecedentArchive
 from api.store.queue import Job
 from api.store.unit import Store
-from api.texts import Texts, read_texts
+from api.texts import HOOKS, Texts, read_texts
 from api.verbs import Rules
 from api.views import Views
 from api.worker import Worker
@@ -64,6 +67,12 @@ class Runtime:
     """Rung after every change that this process makes."""
     notices: Notices
     ways: Ways
+    inlet: Inlet
+    """Takes webhooks in."""
+    hooks: HookHandler
+    """Works them in."""
+    dead_letters: DeadLetters
+    """Those that could not be."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is about to end, so that open streams end too."""
 
@@ -74,7 +83,7 @@ class Runtime:
         settings = self.settings
         letters = DeliverHandler(self.desk, self.notices, self.ways, self.clock, Random())  # noqa: S311 - spreads retries
         worker = Worker(
-            self.store, self.clock, registry(drafts, embeds, letters), concurrency=max(1, settings.workers),
+            self.store, self.clock, registry(self.hooks, drafts, embeds, letters), concurrency=max(1, settings.workers),
             lease=timedelta(seconds=settings.lease), drain_s=settings.drain,
             ready=lambda: self.parts.loaded is not None,
         )  # fmt: skip
@@ -95,7 +104,7 @@ class Runtime:
 
 def build_runtime(
     settings: Settings, *, clock: Clock | None = None, drafter: Drafter | None = None, parts: Parts | None = None,
-    sample: bool = True,
+    sample: bool = True, fetchers: Fetchers | None = None,
 ) -> Runtime:  # fmt: skip
     """The desk that `settings` describe, its database up to date.
 
@@ -105,6 +114,7 @@ def build_runtime(
         drafter: another one than the agent's pipeline.
         parts: others than encoders, classifier and index.
         sample: whether the sample store's order book is used.
+        fetchers: of tickets, for webhooks that only say that something happened.
 
     Raises:
         BrokenFile: a file of the pack or a prompt is broken and no last good version exists.
@@ -129,11 +139,15 @@ def build_runtime(
     bell = Bell()
     desk = Desk(store, clock, Rules(texts.pack, partial(_commitments, texts)))
     desk.on_work = bell.ring
+    maps = Maps(settings.prompts / HOOKS, texts.hooks)
+    fetchers = fetchers or {}
     return Runtime(
         settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, orders,
         parts, drafter or agent_drafter(parts, clock, budget), bell,
         Notices(store, texts.pack, texts.prompts, settings.public_url, desk.link_token),
         Ways(settings.home / "notices", settings.secret_named, partial(_mailing, settings), settings.allow_hosts),
+        Inlet(desk, settings, maps, fetchers), HookHandler(desk, maps, fetchers),
+        DeadLetters(desk, maps),
     )  # fmt: skip
 
 
@@ -200,7 +214,9 @@ def _commitments(texts: Texts, text: str, language: str, now: datetime) -> Seque
 def _mailing(settings: Settings) -> Mailing:
     if not settings.mail_host or not settings.mail_from:
         name = "MAIL_HOST" if not settings.mail_host else "MAIL_FROM"
-        raise SettingsError(f"DESK_{name}", "", "a channel of kind `email` needs it.", "Set it, or use another channel.")
+        raise SettingsError(
+            f"DESK_{name}", "", "a channel of kind `email` needs it.", "Set it, or use another channel."
+        )
     password = settings.secret_named("MAIL_PASSWORD") if settings.mail_user else ""
     server = MailServer(settings.mail_host, settings.mail_port, settings.mail_security, settings.mail_user, password)
     return Mailing(server, settings.mail_from)
@@ -245,7 +261,6 @@ def _load_rest(
     from agent.embedded import EmbeddedModel
     from agent.llm import Limits, build_model
     from agent.pipeline import Deps
-    from agent.promises import Commitment
     from agent.signals import Signals
     from agent.understand import Reader
     from retrieval.search import PrecedentSearch

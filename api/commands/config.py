@@ -29,6 +29,6 @@ def run(args: argparse.Namespace) -> int:
         as_json({"settings": shown, "pack": pack.version, "prompts": len(prompts.all), "ok": True})
         return 0
     for name, value in shown.items():
-        print(f"{name:24} {value if value not in (None, '', []) else '-'}")
+        print(f"{name:24} {value if value not in (None, '', [], {}) else '-'}")
     print(f"\nPack {pack.version} of {pack.store.name} and {len(prompts.all)} prompt files are in order.")
     return 0

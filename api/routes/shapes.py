@@ -99,6 +99,12 @@ def case_json(case: CaseView) -> dict[str, Any]:
     }
 
 
+def dead_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A webhook that could not be worked in, without its text."""
+    names = ("id", "source", "delivery_id", "error")
+    return {**{name: row[name] for name in names}, "received_at": instant(row["received_at"])}
+
+
 def etag(draft: DraftView, case_version: int) -> str:
     """Changes with every word of the draft and every event of its case."""
     return f'"{draft.hash}.{case_version}"'

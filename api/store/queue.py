@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,14 +32,24 @@ def put(
     run_at: datetime | None = None, priority: int = 0,
 ) -> str:  # fmt: skip
     """Work to be done not before `run_at`; a smaller `priority` comes first."""
-    job_id = new_id("job", now)
-    conn.execute(
-        insert(jobs).values(
-            id=job_id, kind=kind, state="queued", data=dict(data), case_id=case_id, run_at=run_at or now,
-            priority=priority, created_at=now,
-        )
-    )  # fmt: skip
-    return job_id
+    return put_all(conn, kind, [data], now=now, case_id=case_id, run_at=run_at, priority=priority)[0]
+
+
+def put_all(
+    conn: Connection, kind: str, each: Sequence[Mapping[str, Any]], *, now: datetime, case_id: str | None = None,
+    run_at: datetime | None = None, priority: int = 0,
+) -> list[str]:  # fmt: skip
+    """Many at once: the ids in the order given."""
+    rows = [
+        {
+            "id": new_id("job", now), "kind": kind, "state": "queued", "data": dict(data), "case_id": case_id,
+            "run_at": run_at or now, "priority": priority, "created_at": now,
+        }
+        for data in each
+    ]  # fmt: skip
+    if rows:
+        conn.execute(insert(jobs), rows)
+    return [str(row["id"]) for row in rows]
 
 
 def due(conn: Connection, kinds: Collection[str], now: datetime) -> bool:

@@ -240,6 +240,43 @@ promises = Table(
 )  # fmt: skip
 """What a text that a person sent commits the store to, until it is kept, broken or dropped."""
 
+deliveries = Table(
+    "deliveries", metadata,
+    _id(),
+    Column("source", String(32), nullable=False),
+    Column("delivery_id", String(256), nullable=False),
+    _at("received_at"),
+    _word("state", None),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, info={"personal": True}),
+    Column("error", String(300), nullable=False, server_default="", info={"personal": True}),
+    Column("job_id", String(40), nullable=False),
+    _case(nullable=True),
+    UniqueConstraint("source", "delivery_id"),
+    Index("ix_deliveries_state", "state", "id"),
+)  # fmt: skip
+"""Every webhook once, raw until it is done: queued, done, or dead with the reason."""
+
+tickets = Table(
+    "tickets", metadata,
+    Column("source", String(32), primary_key=True),
+    Column("external_id", String(256), primary_key=True),
+    _case(nullable=True),
+    Column("facts", JSON, nullable=False, info={"personal": True}),
+    _at("customer_at", nullable=True),
+    _flag("moved"),
+)  # fmt: skip
+"""A case as its helpdesk knows it. Each fact stands with the instant from which it holds there; there is no case as long
+as no message came. `customer_at` is when the customer last wrote; `moved`: it once waited or ended there."""
+
+ticket_messages = Table(
+    "ticket_messages", metadata,
+    Column("source", String(32), primary_key=True),
+    Column("external_id", String(256), primary_key=True),
+    Column("message_id", String(256), primary_key=True),
+)  # fmt: skip
+"""Texts of tickets that were taken in, by the sender's ids."""
+
 jobs = Table(
     "jobs", metadata,
     _id(),

@@ -64,9 +64,32 @@ class Store:
             if self._turn is not None:
                 self._turn.release()
 
+    def inside(self, connection: Connection) -> Store:
+        """The same store within an open transaction: verbs become steps of it, and one that fails takes back only itself."""
+        return _Inside(self, connection)
+
     def keyed(self, *parts: str) -> str:
         """HMAC-SHA256 of `parts` in hex: tells equal texts apart from others without holding them."""
         return hmac.new(self._secret, "\x1f".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+class _Inside(Store):
+    """A store whose transactions are savepoints of another one."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        super().__init__(store.engine, store._secret, store._busy_s)
+        self._connection = connection
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        """The open transaction."""
+        yield self._connection
+
+    @contextmanager
+    def write(self, verb: str) -> Generator[Connection]:
+        """A savepoint; the outer transaction says what went wrong with the database."""
+        with self._connection.begin_nested():
+            yield self._connection
 
 
 def canonical(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Webhooks: signed events of helpdesks become escalations, messages and status changes of one case."""

@@ -157,7 +157,7 @@ def _tag(word: str) -> str:
 
 def as_html(note: Note) -> str:
     """The note with its mark as first line; braces are escaped too, since Zendesk fills in what stands in two."""
-    paragraphs = (note.mark, *re.split(r"\n\s*\n", note.text.strip()))
+    paragraphs = (note.mark, *re.split(r"\n\s*\n", "\n".join(note.text.strip().splitlines())))
     safe = (html.escape(part).replace("{", "&#123;").replace("}", "&#125;") for part in paragraphs)
     return "".join("<p>" + part.replace("\n", "<br>") + "</p>" for part in safe)
 

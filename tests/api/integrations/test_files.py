@@ -63,7 +63,7 @@ def test_a_priority_is_the_last_that_a_note_set(folder: Path):
 
 
 @pytest.mark.parametrize(("content", "says"), [
-    ("{", "Invalid JSON"), ("[]", "valid dictionary"), ("{}", "messages: Field required"),
+    ("{", "Invalid JSON"), ("[]", "should be an object"), ("{}", "messages: Field required"),
     (json.dumps({"messages": []}), "at least 1 item"),
     (json.dumps({**TICKET, "subjct": "x"}), "subjct: Extra inputs"),
     (json.dumps({"messages": [{"id": "1", "at": "2026-11-24T08:00:00", "text": "x"}]}), "messages.0.at: .*timezone"),

@@ -8,7 +8,7 @@
 
 A fault is `METHOD KIND [DETAIL]` or `METHOD KIND [DETAIL] PATH-PART` and is used up by the first request that it fits:
 `drop_before` and `drop_after` close the connection before or after the request did its work, `hang` never answers,
-`garbage` does the work and answers HTML, `race` lets someone else change the ticket first; a number is a status, for 429
+`garbage` does the work and answers HTML, `drip` does it and answers a byte at a time, `race` lets someone else change the ticket first; a number is a status, for 429
 and 503 with its Retry-After as detail.
 """
 
@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.fakes.provider import send
+from tests.fakes.provider import DRIP_SECONDS, send
 
 Json = dict[str, Any]
 
@@ -40,6 +40,15 @@ USERS: dict[int, Json] = {
 }
 TICKET = re.compile(r"/api/v2/tickets/(\d+)\.json")
 COMMENTS = re.compile(r"/api/v2/tickets/(\d+)/comments\.json")
+
+
+async def drip(writer: asyncio.StreamWriter, text: str) -> None:
+    """Never silent for long, and never done before a client with a deadline gives up."""
+    writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n".encode())
+    for byte in text.encode():
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(DRIP_SECONDS)
 
 
 class Clock(Protocol):
@@ -168,6 +177,8 @@ class FakeZendesk:
         if kind == "drop_after":
             writer.transport.abort()
             return False
+        if kind == "drip":
+            await drip(writer, json.dumps(answer))
         if kind == "garbage":
             return await send(writer, 200, "<html>maintenance</html>", kind="text/html")
         return await send(writer, status, json.dumps(answer))

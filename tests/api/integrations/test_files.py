@@ -50,6 +50,17 @@ def test_a_note_that_a_dying_process_left_half_written_is_none_and_is_written_an
     asyncio.run(go())
 
 
+def test_a_note_that_is_there_is_not_written_again(folder: Path):
+    clock = FakeClock()
+    desk = FileHelpdesk(folder, clock)
+    asyncio.run(desk.post_note("T-9", NOTE))
+    [path] = (folder / "notes" / "T-9").iterdir()
+    before = path.read_bytes()
+    clock.advance(days=1)
+    asyncio.run(desk.post_note("T-9", NOTE))
+    assert path.read_bytes() == before
+
+
 def test_a_priority_is_the_last_that_a_note_set(folder: Path):
     async def go() -> str:
         clock = FakeClock()

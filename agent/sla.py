@@ -170,8 +170,9 @@ class Standing:
 
     @property
     def next_due(self) -> datetime | None:
-        """The first due instant that somebody still has to keep."""
-        return min((c.due_at for c in self.clocks if c.open and c.due_at), default=None)
+        """The first due instant that is owed to the outside; what teams owe each other does not count."""
+        owed = (c.due_at for c in self.clocks if c.open and c.due_at and c.metric != "team_ack")
+        return min(owed, default=None)
 
 
 Book: TypeAlias = Callable[[str], Sla]

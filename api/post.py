@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 from sqlalchemy import RowMapping
 
-from agent.directory import Channel
+from agent.directory import Channel, Directory
 from api.auth import WORKER
 from api.clock import Clock
 from api.desk import Desk
@@ -25,6 +26,7 @@ from api.outgoing.schedule import next_try
 from api.outgoing.slack import SlackSender
 from api.outgoing.transport import Endpoint
 from api.outgoing.webhook import WebhookSender
+from api.store.mail import DELIVER
 from api.store.queue import Job
 
 
@@ -118,15 +120,42 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class PostOffice:
+    """Composes letters and hands them over."""
+
+    directory: Directory
+    notices: Notices
+    ways: Ways
+    clock: Clock
+
+    async def send(self, key: str, letters: Sequence[RowMapping]) -> None:
+        """Hand over one message for these letters of one channel.
+
+        Raises:
+            NotTaken: the receiver did not take it.
+            DeskError: it could not even be tried.
+
+        """
+        name = letters[0]["channel"]
+        if name not in self.directory.channels:
+            raise NotTaken("the pack has no such channel any more")
+        sender = sender_of(name, self.directory.channels[name], self.directory.staff_domains, self.ways, self.clock)
+        await sender.send(await asyncio.to_thread(self.notices.message, letters, key))
+
+
+Send: TypeAlias = Callable[[str, Sequence[RowMapping]], Awaitable[None]]
+"""Hands letters of one channel over under a key."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverHandler:
     """Sends one letter of the outbox, or in a storm all that wait for its channel as one."""
 
     desk: Desk
-    notices: Notices
-    ways: Ways
+    send: Send
     clock: Clock
-    random: Random
-    kind: str = "deliver"
+    random: Random = field(default_factory=Random)
+    kind: str = DELIVER
     max_attempts: int = 10
 
     def load(self, job: Job) -> tuple[str, Sequence[RowMapping]] | None:
@@ -136,14 +165,9 @@ class DeliverHandler:
 
     async def process(self, work: tuple[str, Sequence[RowMapping]]) -> Refusal | None:
         """Send them: at least once, because the process may die before it is noted."""
-        key, letters = work
-        name, directory = letters[0]["channel"], self.desk.rules.pack.directory
         faultpoint("deliver.before_send")
         try:
-            if name not in directory.channels:
-                raise NotTaken("the pack has no such channel any more")
-            sender = sender_of(name, directory.channels[name], directory.staff_domains, self.ways, self.clock)
-            await sender.send(await asyncio.to_thread(self.notices.message, letters, key))
+            await self.send(*work)
         except NotTaken as refused:
             return Refusal(refused.reason, refused.retry_after, refused.gone)
         except SettingsError as error:

@@ -15,7 +15,7 @@ from agent.states import CaseStatus, DraftState
 from api.auth import Principal
 from api.errors import InvalidError
 from api.store import cases as case_rows
-from api.store.tables import NEVER, cases, drafts, events
+from api.store.tables import NEVER, cases, drafts, events, promises
 from api.store.unit import Store
 
 MOST = 200
@@ -96,6 +96,21 @@ class DraftView:
     """The whole answer as DESIGN lists it: triage, entities, precedents, guard, clocks..."""
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseView:
+    """What a sent text committed the store to; the text is empty when it was erased."""
+
+    id: str
+    action: str
+    text: str
+    amount: str | None
+    currency: str | None
+    due_at: datetime | None
+    state: str
+    made_at: datetime
+    settled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +203,12 @@ class Views:
         with self._store.read() as conn:
             return _draft(case_rows.get_draft(conn, draft_id))
 
+    def promises(self, who: Principal, case_id: str) -> tuple[PromiseView, ...]:
+        """What was promised on a case, the oldest first."""
+        who.need("read")
+        with self._store.read() as conn:
+            return _promises(conn, case_id)
+
     def events(self, who: Principal, case_id: str, after: int = 0) -> tuple[EventView, ...]:
         """The log of a case from after its `after`-th entry.
 
@@ -205,6 +226,17 @@ def _events(conn: Connection, case_id: str, after: int = 0) -> tuple[EventView, 
     query = select(events).where(events.c.case_id == case_id, events.c.case_seq > after).order_by(events.c.case_seq)
     rows = conn.execute(query).mappings()
     return tuple(EventView(r["case_seq"], r["at"], r["kind"], r["actor"], r["data"]) for r in rows)
+
+
+def _promises(conn: Connection, case_id: str) -> tuple[PromiseView, ...]:
+    query = select(promises).where(promises.c.case_id == case_id).order_by(promises.c.id)
+    return tuple(
+        PromiseView(
+            row["id"], row["action"], row["text"], row["amount"], row["currency"], row["due_at"], row["state"],
+            row["made_at"], row["settled_at"],
+        )
+        for row in conn.execute(query).mappings()
+    )  # fmt: skip
 
 
 def _queue_row(row: RowMapping) -> QueueRow:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from agent import intake
@@ -28,7 +27,7 @@ from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
 from api.notices import Notices
 from api.outgoing.mailer import MailServer
 from api.parts import READY, Ahead, LazyEncoder, Loaded, Parts, Report
-from api.post import DeliverHandler, Mailing, Ways
+from api.post import DeliverHandler, Mailing, PostOffice, Ways
 from api.settings import Settings
 from api.store.engine import migrate, open_engine, read_secret
 from api.store.precedents import PrecedentArchive
@@ -65,8 +64,8 @@ class Runtime:
     drafter: Drafter
     bell: Bell
     """Rung after every change that this process makes."""
-    notices: Notices
-    ways: Ways
+    post: PostOffice
+    """Sends notices."""
     inlet: Inlet
     """Takes webhooks in."""
     hooks: HookHandler
@@ -81,7 +80,7 @@ class Runtime:
         drafts = _TellingDrafts(self.desk, self.drafter, tell=self.bell.ring)
         embeds = EmbedHandler(self.archive, LazyEncoder(self.parts), self.clock)
         settings = self.settings
-        letters = DeliverHandler(self.desk, self.notices, self.ways, self.clock, Random())  # noqa: S311 - spreads retries
+        letters = DeliverHandler(self.desk, self.post.send, self.clock)
         worker = Worker(
             self.store, self.clock, registry(self.hooks, drafts, embeds, letters), concurrency=max(1, settings.workers),
             lease=timedelta(seconds=settings.lease), drain_s=settings.drain,
@@ -144,8 +143,7 @@ def build_runtime(
     return Runtime(
         settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, orders,
         parts, drafter or agent_drafter(parts, clock, budget), bell,
-        Notices(store, texts.pack, texts.prompts, settings.public_url, desk.link_token),
-        Ways(settings.home / "notices", settings.secret_named, partial(_mailing, settings), settings.allow_hosts),
+        _post(settings, texts, desk, clock),
         Inlet(desk, settings, maps, fetchers), HookHandler(desk, maps, fetchers),
         DeadLetters(desk, maps),
     )  # fmt: skip
@@ -209,6 +207,13 @@ def _commitments(texts: Texts, text: str, language: str, now: datetime) -> Seque
     from agent.promises import commitments
 
     return commitments(text, language, texts.rules.phrases, now)
+
+
+def _post(settings: Settings, texts: Texts, desk: Desk, clock: Clock) -> PostOffice:
+    notices = Notices(desk.store, texts.pack, texts.prompts, settings.public_url, desk.link_token)
+    mailing = partial(_mailing, settings)
+    ways = Ways(settings.home / "notices", settings.secret_named, mailing, settings.allow_hosts)
+    return PostOffice(texts.pack.directory, notices, ways, clock)
 
 
 def _mailing(settings: Settings) -> Mailing:

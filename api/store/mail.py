@@ -15,6 +15,8 @@ from api.store import queue
 from api.store.queue import Job
 from api.store.tables import closed_channels, inbox, outbox
 
+DELIVER = "deliver"
+"""Kind of the jobs that send letters."""
 MAX_KEY = 256
 STORM = 5
 """Letters to one channel within `CALM` after which further ones leave together, as a digest."""
@@ -82,7 +84,7 @@ def post(
     )  # fmt: skip
     recent = select(func.count()).where(outbox.c.channel == channel, outbox.c.created_at > now - CALM)
     calm = now if conn.execute(recent).scalar_one() <= STORM else _next(now, CALM)
-    queue.put(conn, "deliver", {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
+    queue.put(conn, DELIVER, {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
     return letter_id
 
 
@@ -133,7 +135,7 @@ def refused(
         }  # fmt: skip
         _set(conn, [row], state="dead" if again_at is None else "waiting", **values)
         if again_at is not None:
-            queue.put(conn, "deliver", {"letter": row["id"]}, now=now, run_at=again_at, case_id=row["case_id"])
+            queue.put(conn, DELIVER, {"letter": row["id"]}, now=now, run_at=again_at, case_id=row["case_id"])
 
 
 def revive(conn: Connection, letter_id: str, now: datetime) -> None:
@@ -147,7 +149,7 @@ def revive(conn: Connection, letter_id: str, now: datetime) -> None:
     if row["state"] != "dead":
         raise ConflictError(f"Letter {letter_id} is {row['state']}; only one that was given up is sent again.")
     _set(conn, [row], state="waiting", batch="", attempts=0, next_try_at=None, error="")
-    queue.put(conn, "deliver", {"letter": letter_id}, now=now, case_id=row["case_id"])
+    queue.put(conn, DELIVER, {"letter": letter_id}, now=now, case_id=row["case_id"])
 
 
 def close(conn: Connection, channel: str, reason: str, now: datetime) -> None:

@@ -13,8 +13,10 @@ from api.desk import Desk, DraftWork
 from api.jobs import DraftHandler, registry
 from api.store.engine import migrate, open_engine
 from api.store.unit import Store
+from api.verbs import Rules
 from api.views import Views
 from api.worker import Worker
+from tests.fakes.desk import pack
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -47,7 +49,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def desk(store: Store, clock: FakeClock) -> Desk:
-    return Desk(store, clock)
+    return Desk(store, clock, Rules(pack()))
 
 
 @pytest.fixture

@@ -271,16 +271,16 @@ def test_the_queue_pages_by_due_instant_and_shows_each_case_once(
 ):
     for number in range(7):
         desk.receive(ada, {**escalation, "id": str(number)})
-    for number in (3, 1, 2):
-        due = [{"metric": "x", "due_at": f"2026-12-0{number}T00:00:00Z"}]
-        desk.apply_proposal(WORKER, claim(store, clock), proposal(clocks=due), case_version=2)
+    for severity in ("S4", "S1", "S3"):
+        desk.apply_proposal(WORKER, claim(store, clock), proposal(severity=severity), case_version=2)
     seen, after = [], None
     while True:
         page = views.queue(ada, after=after, limit=2)
         seen += page.rows
         if (after := page.cursor) is None:
             break
-    assert [row.next_due_at.day if row.next_due_at else None for row in seen] == [1, 2, 3, None, None, None, None]
+    assert [row.severity for row in seen] == ["S1", "", "", "", "", "S3", "S4"], "untriaged ones count as S2"
+    assert [row.next_due_at for row in seen] == sorted(row.next_due_at for row in seen)
     assert len({row.id for row in seen}) == 7
     assert len(views.queue(ada, Filter(draft_states=["pending"])).rows) == 4
     with pytest.raises(InvalidError):

@@ -19,7 +19,9 @@ from api.hooks.ticket import HOOKS, settle, wanted
 from api.store import audit, cases, tables
 from api.store.engine import migrate, open_engine
 from api.store.unit import Store
+from api.verbs import Rules
 from tests.api.conftest import START, FakeClock
+from tests.fakes.desk import pack
 
 BEGIN = START - timedelta(hours=3)
 NUMBERS = count()
@@ -44,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Fake
     engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('order') / 'desk.db'}")
     migrate(engine)
     clock = FakeClock()
-    yield Desk(Store(engine, b"k" * 32), clock), clock
+    yield Desk(Store(engine, b"k" * 32), clock, Rules(pack())), clock
     engine.dispose()
 
 

@@ -233,8 +233,8 @@ def test_the_log_of_a_case_is_a_stream_that_can_be_taken_up_again(client: TestCl
     whole = client.get(path, headers=key)
     assert whole.headers["content-type"].startswith("text/event-stream")
     kinds = [line.removeprefix("event: ") for line in whole.text.splitlines() if line.startswith("event: ")]
-    assert kinds == ["case_opened", "message_received", "triaged", "draft_proposed"]
-    rest = client.get(path, headers={**key, "Last-Event-ID": "3"})
+    assert kinds == ["case_opened", "message_received", "triaged", "draft_proposed", "team_pulled_in"]
+    rest = client.get(path, headers={**key, "Last-Event-ID": "4"})
     assert rest.text.count("event: ") == 1
     assert client.get("/v1/escalations/case_none/events", headers=key).status_code == 404
 

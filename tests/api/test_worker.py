@@ -11,15 +11,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from agent.directory import Channel
 from api.auth import WORKER
 from api.desk import Desk
 from api.errors import LeaseLostError
-from api.jobs import DeliverHandler, DraftHandler, Letter, registry
+from api.jobs import DraftHandler, registry
+from api.outgoing.message import NotTaken
+from api.post import DeliverHandler
 from api.settings import ROOT
 from api.store import queue
 from api.store.tables import jobs, outbox
 from api.store.unit import Store
+from api.verbs import Rules
 from api.worker import Worker, backoff
+from tests.fakes.desk import pack
 
 LEASE = timedelta(seconds=60)
 
@@ -37,7 +42,7 @@ def claim(store: Store, clock, worker: str = "w") -> queue.Job | None:
 
 def job_row(store: Store) -> Any:
     with store.read() as conn:
-        return conn.execute(select(jobs)).mappings().one()
+        return conn.execute(select(jobs).where(jobs.c.kind == "draft")).mappings().one()
 
 
 CLAIMER = """
@@ -215,7 +220,8 @@ def test_a_stopping_worker_finishes_what_it_began_and_takes_nothing_new(
 
     asyncio.run(scene())
     with store.read() as conn:
-        assert queue.counts(conn) == {"done": 1, "queued": 2}
+        states = conn.execute(select(jobs.c.state).where(jobs.c.kind == "draft")).scalars().all()
+    assert sorted(states) == ["done", "queued", "queued"]
 
 
 def test_what_is_not_done_in_the_drain_time_goes_back_at_once(desk: Desk, store: Store, clock, ada, escalation):
@@ -272,21 +278,23 @@ def test_a_verb_wakes_a_resting_worker(*, desk: Desk, store: Store, clock, ada, 
 
 
 def test_a_letter_is_sent_until_it_is_taken_always_with_the_same_key(store: Store, clock, ada, escalation, proposal):
-    desk, keys = Desk(store, clock, channels=("chat",)), []
+    listening = Channel(kind="webhook", secret="URL", sign_with=("KEY",), events=("draft.ready",))
+    directory = pack().directory.model_copy(update={"channels": {"chat": listening}, "teams": {}})
+    desk, keys = Desk(store, clock, Rules(pack().model_copy(update={"directory": directory}))), list[str]()
 
     async def drafter(_: Any) -> Any:
         return proposal()
 
-    async def send(letter: Letter) -> None:
-        keys.append(letter.key)
+    async def send(_: str, letters: Any) -> None:
+        keys.extend(letter["idempotency_key"] for letter in letters)
         if len(keys) < 3:
-            raise ConnectionError
+            raise NotTaken("it is down")
 
     made = desk.receive(ada, escalation)
-    worker = Worker(store, clock, registry(DraftHandler(desk, drafter), DeliverHandler(desk, send)))
+    worker = Worker(store, clock, registry(DraftHandler(desk, drafter), DeliverHandler(desk, send, clock)))
     for _ in range(5):
         asyncio.run(worker.run_until_idle())
-        clock.advance(minutes=1)
-    assert keys == [f"{made['draft']}:chat"] * 3
+        clock.advance(minutes=10)
+    assert keys == [f"draft.ready:{made['case']}:{made['draft']}:chat"] * 3
     with store.read() as conn:
         assert conn.execute(select(outbox.c.delivered_at)).scalar_one() is not None

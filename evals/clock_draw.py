@@ -34,7 +34,7 @@ REGIONS = (
     "NZ",
     "WS",
     "NP",
-    "IN",
+    "BR",
     "EG",
     "JP",
     "IL",
@@ -60,13 +60,18 @@ class Drawn:
 def draw(random: np.random.Generator, cases: int, snap: int | None = None) -> Drawn:
     """A random calendar with `cases` random cases; every edge and start is a multiple of `snap` seconds, if given."""
     calendar = draw_calendar(random, snap)
-    line = timeline(calendar, *_LAID_OUT)
+    line = lay_out(calendar)
     starts = _starts(random, line, cases)
     amounts = _amounts(random, line, starts)
     if snap is not None:
         starts, amounts = starts // (snap * SECOND) * snap * SECOND, amounts // (snap * SECOND) * snap * SECOND
     days = np.where(random.random(cases) < 0.9, random.integers(0, 11, cases), random.integers(0, 61, cases))
     return Drawn(calendar, line, starts, amounts, days.astype(np.int64))
+
+
+def lay_out(calendar: Calendar) -> Timeline:
+    """All spans of a calendar in the years of the starts, and some years more for late answers."""
+    return timeline(calendar, *_LAID_OUT)
 
 
 def draw_calendar(random: np.random.Generator, snap: int | None = None) -> Calendar:

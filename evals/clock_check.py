@@ -23,7 +23,7 @@ import numpy as np
 from agent import clock
 from agent.clock import Calendar
 from evals import clock_rows
-from evals.clock_draw import Drawn, draw, lay_out
+from evals.clock_draw import HARD_ZONES, Drawn, draw, every_zone, lay_out
 from evals.clock_oracle import EPOCH, TICK, Ints, Walker, instant, ticks
 from evals.clock_rows import Verdict
 from evals.errors import BeyondRangeError, EvalsError
@@ -31,12 +31,14 @@ from evals.errors import BeyondRangeError, EvalsError
 WORKING_TIME, BUSINESS_DAYS = "working time", "business days"
 OPERATIONS = WORKING_TIME, BUSINESS_DAYS
 DESK, LAID_OUT, WALKED = "desk", "laid out", "walked"
-_A_CALENDAR = 1_000
+_A_CALENDAR = 250
 """Cases of each operation drawn on one calendar."""
 _WALKED = 50
 """Cases of each operation walked on one calendar, at most."""
 _REACH = {1: timedelta(hours=2), 60: timedelta(days=4)}
 """How far an answer that is walked to may lie, by seconds of a step."""
+_WAYS = (WORKING_TIME, 1), (WORKING_TIME, 60), (BUSINESS_DAYS, 60)
+"""What is walked to, and by how many seconds a step; business days are too long for seconds."""
 _SHOWN = 5
 """Mismatches printed, at most."""
 _UNITS = {1: "seconds", 60: "minutes"}
@@ -125,15 +127,17 @@ def _ask(clock: Clock, calendar: Calendar, starts: Ints, amounts: Sequence[Amoun
 
 
 def walk(drawn: Drawn, operation: str, snap: int, most: int, kernel: dict[str, Clock], tally: Tally) -> int:
-    """Walks to at most `most` answers within reach, compares them with the desk's, and says how many."""
+    """Walks to at most `most` answers within reach, those at clock changes first; says to how many."""
     amounts, expected = _expected(drawn, operation)
     reach = _REACH[snap]
-    near: list[int] = np.flatnonzero(expected - drawn.starts <= reach // TICK)[:most].tolist()
+    near = np.flatnonzero(expected - drawn.starts <= reach // TICK)
+    far = [np.searchsorted(drawn.line.wall.begins, at[near]) for at in (drawn.starts - reach // TICK, expected)]
+    chosen: list[int] = near[np.argsort(far[0] == far[1], kind="stable")][:most].tolist()
     walker = Walker(drawn.calendar, timedelta(seconds=snap), 4 * reach // timedelta(seconds=snap))
     walked = Walker.add_business_days if operation == BUSINESS_DAYS else Walker.add_working_time
     name = f"{operation}, walked by {_UNITS[snap]}"
     begun, done = time.perf_counter(), 0
-    for at in near:
+    for at in chosen:
         start, amount = instant(int(drawn.starts[at])), amounts[at]
         try:
             truth = walked(walker, start, amount)  # pyright: ignore[reportArgumentType]
@@ -219,17 +223,23 @@ def check(
     tally = Tally()
     for number in range(-(-cases // (2 * _A_CALENDAR))):
         left = cases - sum(tally.cases.values())
-        compare(draw(np.random.default_rng((seed, number)), min(_A_CALENDAR, -(-left // 2))), kernel, tally)
-        if number % 50 == 49:
+        random = np.random.default_rng((seed, number))
+        compare(draw(random, _zone(number), min(_A_CALENDAR, -(-left // 2))), kernel, tally)
+        if number % 200 == 199:
             told(f"{sum(tally.cases.values())} cases, {sum(tally.wrong.values())} mismatches")
-    ways = [(WORKING_TIME, 1), (WORKING_TIME, 60), (BUSINESS_DAYS, 60), (WORKING_TIME, 1)]
     done = number = 0
     while done < walked:
-        operation, snap = ways[number % len(ways)]
-        random = np.random.default_rng((seed, number, snap))
-        done += walk(draw(random, _A_CALENDAR, snap), operation, snap, min(_WALKED, walked - done), kernel, tally)
+        operation, snap = _WAYS[number % len(_WAYS)]
+        drawn = draw(np.random.default_rng((seed, number, snap)), _zone(number), _A_CALENDAR, snap)
+        done += walk(drawn, operation, snap, min(_WALKED, walked - done), kernel, tally)
         number += 1
     return tally
+
+
+def _zone(number: int) -> str:
+    """Every zone in turn, with one of the hard ones in between."""
+    zones = HARD_ZONES if number % 2 else every_zone()
+    return zones[number // 2 % len(zones)]
 
 
 def table(tally: Tally) -> str:
@@ -241,12 +251,18 @@ def table(tally: Tally) -> str:
     return "\n".join(lines)
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 if all agree, 1 after a mismatch, 2 when the file cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m evals.clock_check", description=__doc__)
-    parser.add_argument("--cases", type=int, default=1_000_000, help="drawn cases (default: 1000000)")
-    parser.add_argument("--brute", type=int, default=10_000, help="cases that are walked to (default: 10000)")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--cases", type=_count, default=1_000_000, help="drawn cases (default: 1000000)")
+    parser.add_argument("--brute", type=_count, default=10_000, help="cases that are walked to (default: 10000)")
+    parser.add_argument("--seed", type=_count, default=7)
     parser.add_argument("--oracle", type=Path, help="rows of another library to compare instead")
     chosen = parser.parse_args(arguments)
     if chosen.oracle is not None:

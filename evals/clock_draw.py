@@ -57,9 +57,15 @@ class Drawn:
     """Business days, one number for each start."""
 
 
-def draw(random: np.random.Generator, cases: int, snap: int | None = None) -> Drawn:
+@cache
+def every_zone() -> tuple[str, ...]:
+    """All time zones that this machine knows."""
+    return tuple(sorted(available_timezones() - {"Factory", "localtime"}))
+
+
+def draw(random: np.random.Generator, zone: str, cases: int, snap: int | None = None) -> Drawn:
     """A random calendar with `cases` random cases; every edge and start is a multiple of `snap` seconds, if given."""
-    calendar = draw_calendar(random, snap)
+    calendar = draw_calendar(random, zone, snap)
     line = lay_out(calendar)
     starts = _starts(random, line, cases)
     amounts = _amounts(random, line, starts)
@@ -74,9 +80,8 @@ def lay_out(calendar: Calendar) -> Timeline:
     return timeline(calendar, *_LAID_OUT)
 
 
-def draw_calendar(random: np.random.Generator, snap: int | None = None) -> Calendar:
+def draw_calendar(random: np.random.Generator, zone: str, snap: int | None = None) -> Calendar:
     """A calendar with open time: office hours, one of many windows anywhere in the week, or around the clock."""
-    zone = str(random.choice(HARD_ZONES if random.random() < 0.5 else _zones()))
     if (kind := random.random()) < 0.1:
         return Calendar(time_zone=zone, always_open=True)
     step = snap or int(random.choice([1, 60, 900, 1800, 3600]))
@@ -91,11 +96,6 @@ def draw_calendar(random: np.random.Generator, snap: int | None = None) -> Calen
         "closures": sorted({EPOCH.date() + timedelta(days=int(day)) for day in shut}),
     }
     return Calendar.model_validate(fields)
-
-
-@cache
-def _zones() -> tuple[str, ...]:
-    return tuple(sorted(available_timezones() - {"Factory", "localtime"}))
 
 
 def _changes(seen: Wall) -> Ints:

@@ -304,4 +304,4 @@ class Walker:
         if not inside:
             return closing
         same = self._wall(start) + (wanted - owners[0])
-        return min(closing, next(step.at for step in seen if step.latest >= same))
+        return min(closing, next((step.at for step in seen if step.latest >= same), closing))

@@ -12,7 +12,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NaiveDatetime, ValidationError
 
 from agent import clock
 from agent.clock import Calendar, Day
@@ -43,11 +43,11 @@ class Row(BaseModel):
     source: str
     name: str
     calendar: RowCalendar
-    start: datetime
+    start: NaiveDatetime
     op: str
     n: int
     unit: Literal["second", "minute", "hour", "day"]
-    expected: datetime
+    expected: NaiveDatetime
     recomputed_ok: bool | None = None
     """Whether whoever collected the row found the same answer by other means."""
 

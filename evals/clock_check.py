@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from agent import clock
-from agent.clock import Calendar
+from agent.clock import Calendar, ClosedForeverError
 from evals import clock_rows
 from evals.clock_draw import HARD_ZONES, Drawn, draw, every_zone, lay_out
 from evals.clock_oracle import EPOCH, TICK, Ints, Walker, instant, ticks
@@ -268,10 +268,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.oracle is not None:
         try:
             rows = clock_rows.load(chosen.oracle)
-        except (OSError, EvalsError) as error:
+            judged = clock_rows.judge(rows)
+        except (OSError, EvalsError, ClosedForeverError) as error:
             print(error, file=sys.stderr)
             return 2
-        judged = clock_rows.judge(rows)
         print(clock_rows.report(rows, judged))
         return int(any(x.verdict is Verdict.DIFFERENT or x.answer != x.laid_out for x in judged))
     tally = check(chosen.cases, chosen.brute, chosen.seed)

@@ -12,7 +12,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, NaiveDatetime, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime, ValidationError, field_validator
 
 from agent import clock
 from agent.clock import Calendar, Day
@@ -20,6 +20,9 @@ from evals.clock_oracle import TICK, instant, ticks, timeline
 from evals.errors import DatasetError
 
 UNITS = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
+_MOST = 100_000
+"""Units in a row, at most."""
+_YEARS = 1970, 2100
 FLOATING = "floating"
 """A calendar without a zone; its times are read as UTC."""
 
@@ -45,11 +48,18 @@ class Row(BaseModel):
     calendar: RowCalendar
     start: NaiveDatetime
     op: str
-    n: int
+    n: int = Field(ge=-_MOST, le=_MOST)
     unit: Literal["second", "minute", "hour", "day"]
     expected: NaiveDatetime
     recomputed_ok: bool | None = None
     """Whether whoever collected the row found the same answer by other means."""
+
+    @field_validator("start", "expected")
+    @classmethod
+    def _near(cls, at: datetime) -> datetime:
+        if not _YEARS[0] <= at.year <= _YEARS[1]:
+            raise ValueError(f"the year lies outside {_YEARS[0]} to {_YEARS[1]}")
+        return at
 
     @property
     def zone(self) -> str:
@@ -70,9 +80,9 @@ class Row(BaseModel):
         """The calendar as the desk has it, the start and the answer."""
         windows = {day: ["-".join(pair) for pair in pairs] for day, pairs in self.calendar.hours.items()}
         fields = {"time_zone": self.zone, "windows": windows, "closures": list(self.calendar.holidays)}
-        zone = ZoneInfo(self.zone)
-        start, expected = (at.replace(tzinfo=zone).astimezone(UTC) for at in (self.start, self.expected))
-        return Calendar.model_validate(fields), start, expected
+        calendar = Calendar.model_validate(fields)
+        start, expected = (at.replace(tzinfo=calendar.zone).astimezone(UTC) for at in (self.start, self.expected))
+        return calendar, start, expected
 
 
 class Verdict(StrEnum):
@@ -99,13 +109,18 @@ def load(path: Path) -> list[Row]:
     """The rows of a file.
 
     Raises:
-        DatasetError: a line is no row.
+        DatasetError: the file is no text, or a line is no row.
 
     """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise DatasetError(f"{path} is no text in UTF-8; save it as one.") from None
     rows: list[Row] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             rows.append(Row.model_validate_json(line))
+            rows[-1].read()
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the line"
@@ -123,13 +138,15 @@ def judge(rows: Sequence[Row]) -> list[Judged]:
 
 def _judged(row: Row, answers: set[datetime]) -> Judged:
     calendar, start, expected = row.read()
-    line, at = timeline(calendar, start.year - 1, expected.year + 1), np.array([ticks(start)])
-    if row.unit == "day":
-        answer = clock.add_business_days(calendar, start, row.n)
-        laid_out = line.add_business_days(at, np.array([row.n]))
+    amount = row.n if row.unit == "day" else row.n * UNITS[row.unit]
+    if isinstance(amount, int):
+        answer = clock.add_business_days(calendar, start, amount)
     else:
-        amount = row.n * UNITS[row.unit]
         answer = clock.add_working_time(calendar, start, amount)
+    line, at = timeline(calendar, start.year - 1, max(expected.year, answer.year) + 1), np.array([ticks(start)])
+    if isinstance(amount, int):
+        laid_out = line.add_business_days(at, np.array([amount]))
+    else:
         laid_out = line.add_working_time(at, np.array([amount // TICK]))
     ours, theirs = line.position(np.array([ticks(answer), ticks(expected)])).tolist()
     if answer == expected:

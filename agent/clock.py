@@ -1,7 +1,8 @@
 """SLA arithmetic: working time on calendars with zones, windows and holidays. Pure; `now` is always a parameter.
 
 Elapsed time is counted in UTC, so a working day that loses or gains an hour to daylight saving is that much shorter or
-longer.
+longer. A local time is the first instant at which the zone's clock shows it or a later one: a time shown twice is meant
+the first time, and a skipped one at the skip. So no clock change makes windows overlap.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
 _WINDOW = re.compile(r"^(\d{1,2}):(\d{2})(?::(\d{2}))?-(\d{1,2}):(\d{2})(?::(\d{2}))?$")
 _HORIZON_DAYS = 3660
 """No open time within ten years means the calendar never opens again."""
@@ -113,20 +115,40 @@ class Calendar(BaseModel):
     def _shut(self, day: date) -> bool:
         return day in self.closures or (self.holidays is not None and day in _public(self.holidays, day.year))
 
-    def spans(self, day: date) -> list[tuple[datetime, datetime]]:
-        """Windows that start on one local day, as UTC instants in order; a night window runs on into the next day."""
-        if self.always_open:
-            return [(self._instant(day, timedelta(0)), self._instant(day, _MIDNIGHT))]
-        if self._shut(day):
-            return []
-        own = self.windows.get(DAYS[day.weekday()], ())
-        found = [(self._instant(day, s), self._instant(day, e if e > s else e + _MIDNIGHT)) for s, e in own]
-        return sorted(span for span in found if span[0] < span[1])
+    @cached_property
+    def _spans_by_day(self) -> dict[date, tuple[tuple[datetime, datetime], ...]]:
+        """Spans of days that were asked for; working them out is most of what an answer costs."""
+        # A copy with other windows (`model_copy`) would keep these: build a calendar anew instead.
+        return {}
 
-    def _instant(self, day: date, since_midnight: timedelta) -> datetime:
-        days, rest = divmod(since_midnight, _MIDNIGHT)
-        wall = datetime.combine(day + timedelta(days=days), time(0)) + rest
-        return wall.replace(tzinfo=self.zone).astimezone(UTC)
+    def spans(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        """Windows that start on one local day, as UTC instants in order; a night window runs on into the next day."""
+        found = self._spans_by_day.get(day)
+        if found is None:
+            found = self._spans_by_day[day] = self._work_out(day)
+        return found
+
+    def _work_out(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        midnight = datetime.combine(day, time(0))
+        if self.always_open:
+            return ((self.instant(midnight), self.instant(midnight + _MIDNIGHT)),)
+        own = () if self._shut(day) else self.windows.get(DAYS[day.weekday()], ())
+        ends = ((s, e if e > s else e + _MIDNIGHT) for s, e in own)
+        found = ((self.instant(midnight + s), self.instant(midnight + e)) for s, e in ends)
+        return tuple(sorted(span for span in found if span[0] < span[1]))
+
+    def instant(self, wall: datetime) -> datetime:
+        """The first instant at which the zone's clock shows `wall` (without a zone) or a later time, in UTC."""
+        found = wall.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+        if found.astimezone(self.zone).replace(tzinfo=None) == wall:
+            return found
+        # The clock skips `wall`: read with the offset before and after the skip, it lies on either side of it.
+        before, after = (wall.replace(microsecond=0, tzinfo=self.zone, fold=n).astimezone(UTC) for n in (1, 0))
+        while after - before > _SECOND:
+            middle = before + (after - before) // _SECOND // 2 * _SECOND
+            skipped = middle.astimezone(self.zone).replace(tzinfo=None) > wall
+            before, after = (before, middle) if skipped else (middle, after)
+        return after
 
 
 @lru_cache(maxsize=256)
@@ -211,9 +233,6 @@ def add_business_days(calendar: Calendar, start: datetime, days: int) -> datetim
     A start outside hours counts the day of the next opening as the first and ends at closing. The hours of a night
     window belong to the day on which it starts.
     """
-    local = start.astimezone(calendar.zone)
-    if calendar.always_open:
-        return calendar._instant(local.date() + timedelta(days=days), _since_midnight(local))  # pyright: ignore[reportPrivateUsage]
     first, opening, _ = next(open_spans(calendar, start))
     if not days:
         return opening
@@ -222,12 +241,14 @@ def add_business_days(calendar: Calendar, start: datetime, days: int) -> datetim
     closing = calendar.spans(day)[-1][1]
     if not inside:
         return closing
-    same = datetime.combine(day + (local.date() - first), local.time(), tzinfo=calendar.zone).astimezone(UTC)
-    return min(same, closing)
+    wall = start.astimezone(calendar.zone).replace(tzinfo=None)
+    return min(calendar.instant(wall + (day - first)), closing)
 
 
 def _nth_open_day(calendar: Calendar, day: date, after: int) -> date:
     """The open day that is `after` open days later than `day`."""
+    if calendar.always_open:
+        return day + timedelta(days=after)
     last = day + timedelta(days=_HORIZON_DAYS)
     while after:
         day += timedelta(days=1)
@@ -235,11 +256,6 @@ def _nth_open_day(calendar: Calendar, day: date, after: int) -> date:
             raise ClosedForeverError(f"the calendar has {after} open days too few within ten years")
         after -= calendar.is_open_day(day)
     return day
-
-
-def _since_midnight(local: datetime) -> timedelta:
-    """Wall-clock time of day; not elapsed time, which differs when clocks change."""
-    return timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
 
 
 def open_time(calendar: Calendar, start: datetime, end: datetime) -> timedelta:

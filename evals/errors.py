@@ -12,3 +12,7 @@ class EvalsError(Exception):
 
 class DatasetError(EvalsError):
     """A line of the dataset is no labelled escalation."""
+
+
+class BeyondRangeError(EvalsError):
+    """An answer lies outside the years or steps that were laid out."""

@@ -28,10 +28,11 @@ lint: $(STAMP)  ## format, lint, types and import contracts
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 
-bench: $(STAMP)  ## speed of drafting and retrieval against a bare encoding, and of the serving process
+bench: $(STAMP)  ## speed of drafting and retrieval against a bare encoding, of the serving process, and of a burst of webhooks
 	@$(BIN)/python -m evals.bench
 	@$(BIN)/python -m retrieval.bench --size 10000 100000
 	@$(BIN)/python -m api.bench
+	@$(BIN)/python -m api.hooks_bench
 
 screenshots: $(STAMP)  ## pictures of queue and case for the README
 	@SCREENSHOTS=1 $(BIN)/python -m pytest -m slow tests/browser -k screenshots

@@ -400,7 +400,9 @@ class _Case:
         self._retarget(at)
 
     def on_team_pulled_in(self, data: Mapping[str, Any], at: datetime) -> None:
-        self._begin("team_ack", str(data["team"]), at)
+        team = str(data["team"])
+        if not any(run.metric == "team_ack" and run.key == team for run in self.runs):
+            self._begin("team_ack", team, at)
 
     def on_team_acked(self, data: Mapping[str, Any], at: datetime) -> None:
         self._finish("team_ack", str(data["team"]), at)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,34 @@ def test_a_broken_setting_is_one_sentence_with_variable_value_and_fix(variable: 
 def test_a_secret_is_not_shown_by_its_settings():
     settings = load({"DESK_DATABASE_URL": "postgresql://desk:hunter2@db/desk", "DESK_SECRET": "hunter3"})
     assert "hunter" not in repr(settings)
+
+
+def test_the_secret_of_an_integration_comes_from_its_variable_or_else_its_file(tmp_path: Path):
+    (tmp_path / "FILED").write_text("from a file\n")
+    (tmp_path / "BOTH").write_text("from a file")
+    settings = load({"DESK_SECRET_ACME": "hunter2", "DESK_SECRET_BOTH": "hunter4", "DESK_SECRETS_DIR": str(tmp_path)})
+    assert [settings.secret_named(name) for name in ("ACME", "FILED", "BOTH")] == ["hunter2", "from a file", "hunter4"]
+    assert "hunter" not in repr(settings) + settings.model_dump_json()
+    (tmp_path / "FILED").write_text("changed")
+    assert settings.secret_named("FILED") == "changed"
+
+
+def test_a_secret_that_is_not_there_is_named_with_both_ways_to_give_it(tmp_path: Path):
+    (tmp_path / "EMPTY").write_text(" ")
+    (tmp_path.parent / "outside").write_text("not yours")
+    settings = load({"DESK_SECRET_BLANK": "", "DESK_SECRETS_DIR": str(tmp_path)})
+    for name in ("NONE", "EMPTY", "BLANK", "../outside", "."):
+        with pytest.raises(SettingsError, match=r"the secret is missing\. Set .*or put a file") as caught:
+            settings.secret_named(name)
+        assert f"DESK_SECRET_{name}" in str(caught.value)
+
+
+def test_a_misspelt_secret_is_not_shown():
+    for variable in ("DESK_SECRETS", "DESK_SECRETX", "DESK_SECRETS_DRI"):
+        with pytest.raises(SettingsError) as caught:
+            load({variable: "hunter2"})
+        assert "hunter2" not in str(caught.value)
+        assert variable in str(caught.value)
 
 
 def test_every_setting_says_what_it_means():

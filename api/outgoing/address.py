@@ -130,8 +130,7 @@ async def resolve(host: str, port: int, *, private: bool = False, lookup: Lookup
     """
     try:
         found = await (lookup or system_lookup)(host, port)
-        # Without its zone: an address with one is link-local and refused as such.
-        addresses = tuple(dict.fromkeys(judge(ip_address(text.split("%")[0]), private=private) for text in found))
+        addresses = tuple(dict.fromkeys(judge(ip_address(text), private=private) for text in found))
     except (OSError, ValueError):
         addresses = ()
     if not addresses:

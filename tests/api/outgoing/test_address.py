@@ -55,7 +55,7 @@ WHOLE = [
     "http://hooks.example/", "http://hooks.example:443/", "http://hooks.example:{port}/", "http://127.0.0.1:{port}/", "ftp://127.0.0.1:{port}/",
     "file:///etc/passwd", "gopher://127.0.0.1:{port}/_x", "dict://127.0.0.1:{port}/", "ws://127.0.0.1:{port}/", "wss://127.0.0.1:{port}/",
     "ldap://127.0.0.1:{port}/", "data:text/plain,x", "javascript:alert(1)", "unix:///var/run/docker.sock", "jar:https://127.0.0.1:{port}!/",
-    "https+unix://127.0.0.1:{port}/", "hſſps://127.0.0.1:{port}/", "httpſ://127.0.0.1:{port}/", "url:https://127.0.0.1:{port}/",
+    "https://hoo\u212as.example:{port}/", "https://hook\u017f.example:{port}/", "https+unix://127.0.0.1:{port}/", "hſſps://127.0.0.1:{port}/", "httpſ://127.0.0.1:{port}/", "url:https://127.0.0.1:{port}/",
     " https://hooks.example:{port}/", "https://hooks.example:{port}/ ", "https://hooks.example:{port}/a b", "https://hooks.example :{port}/",
     "https://hooks.example:{port}/\r\nHost: 127.0.0.1", "https://hooks.example:{port}/\n", "\nhttps://hooks.example:{port}/", "https://hooks\t.example:{port}/",
     "https://hooks.example:{port}/\x00", "https://hooks.example\x00.127.0.0.1:{port}/", "https://hooks.example:{port}/ü",

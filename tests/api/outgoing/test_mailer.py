@@ -322,6 +322,7 @@ def test_a_server_without_starttls_gets_no_mail_in_plain():
     asyncio.run(story())
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # of the test's server, which is on loopback
 def test_the_login_is_used_and_a_wrong_one_is_told_without_showing_it():
     def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=(data.login, data.password) == (b"desk", b"right-secret"), handled=False)

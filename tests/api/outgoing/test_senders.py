@@ -115,6 +115,10 @@ def test_a_long_text_is_cut_between_escapes(text: str, most: int):
     assert re.fullmatch(r"(?:x|&amp;|&lt;)*…?", shown)
 
 
+def test_a_cut_leaves_no_markup_at_the_end():
+    assert for_chat("abc_def", 5) == "abc…"
+
+
 def test_slack_is_never_sent_more_than_it_takes():
     shown = payload(message(subject="&" * 5000, text="<" * 50_000))
     assert len(shown["blocks"][0]["text"]["text"]) <= 3000

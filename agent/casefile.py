@@ -19,7 +19,7 @@ from agent.pack import Pack
 from agent.ports import OrderBook
 from agent.said import articles, clip, greeting_name, is_notice, said
 from agent.signals import Signals
-from agent.sla import Event, standing
+from agent.standing import Event, standing
 from agent.triage import tone
 from agent.understand import Understanding
 from retrieval.precedent import Hit

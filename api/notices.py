@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 
 from agent.pack import Pack
 from agent.prompts import Prompts
-from agent.sla import Clock, standing
+from agent.standing import Clock, standing
 from api.outgoing.message import Message
 from api.store import cases, clocks
 from api.store.unit import Store

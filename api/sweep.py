@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, update
 
 from agent.directory import Recipient
-from agent.sla import Clock, Event, Standing, standing
+from agent.standing import Clock, Event, Standing, standing
 from api.auth import Principal
 from api.store import clocks, mail, queue
 from api.store.clocks import Mark

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from agent.directory import Recipient
 from agent.promises import falls_due
-from agent.sla import Event
+from agent.standing import Event
 from api import wire
 from api.auth import Principal
 from api.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -200,7 +200,8 @@ class Teamwork(Verbs):
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             case = cases.get(conn, case_id, lock=True)
             draft = cases.get_draft(conn, case["draft_id"]) if case["draft_id"] else None
-            floor = str(((draft["proposal"] if draft else None) or {}).get("severity_floor") or "")
+            proposal: Json = (draft["proposal"] if draft else None) or {}
+            floor = str(proposal.get("severity_floor") or "")
             role = pack.authority.roles.get(who.role)
             if floor and pack.more_severe(floor, severity) != severity and not (role and role.below_floor):
                 raise ForbiddenError(f"{who.name} may not go below {floor}, which a rule demands; ask an admin.")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from agent.directory import EventName, Recipient
 from agent.pack import Pack
 from agent.promises import Commitment
-from agent.sla import Event, Standing, standing
+from agent.standing import Event, Standing, standing
 from api.auth import Principal
 from api.clock import Clock
 from api.store import cases, clocks, mail, queue

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from agent.sla import Book, Clock, Event, Sla, Standing
+from agent.sla import Sla
+from agent.standing import Book, Clock, Event, Standing
 from agent.states import CaseStatus
 from api.store.tables import NEVER, cases, commitments, events, notices
 

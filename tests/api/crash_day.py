@@ -23,7 +23,7 @@ from sqlalchemy import RowMapping, select
 
 from agent.directory import Channel, Team
 from agent.promises import Commitment
-from agent.sla import standing
+from agent.standing import standing
 from agent.states import fold
 from api import faultpoint
 from api.auth import WORKER, Doors, Principal

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.sla import Clock, Event, Sla, Standing, standing
+from agent.sla import Sla
+from agent.standing import Clock, Event, Standing, standing
 
 WEEK = {day: ["09:00-17:00"] for day in ("mon", "tue", "wed", "thu", "fri")}
 MON = datetime(2026, 6, 1, tzinfo=UTC)

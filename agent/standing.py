@@ -124,6 +124,10 @@ class _Term:
     target: Target | None
     sla: Sla
 
+    @property
+    def bound(self) -> tuple[Target | None, Calendar | None]:
+        return self.target, self.sla.calendars[self.target.calendar] if self.target else None
+
 
 @dataclass(slots=True)
 class _Run:
@@ -327,11 +331,11 @@ class _Case:
     def on_promise_made(self, data: Mapping[str, Any], at: datetime) -> None:
         self._fix("promise", str(data["promise"]), at, str(data["due_at"]))
 
-    def on_promise_kept(self, data: Mapping[str, Any], at: datetime) -> None:
-        self._finish("promise", str(data["promise"]), at)
+    def on_promise_kept(self, data: Mapping[str, Any], at: datetime, cancelled: str = "") -> None:
+        self._finish("promise", str(data["promise"]), at, cancelled)
 
     def on_promise_dropped(self, data: Mapping[str, Any], at: datetime) -> None:
-        self._finish("promise", str(data["promise"]), at, "dropped")
+        self.on_promise_kept(data, at, "dropped")
 
     def on_deadline_set(self, data: Mapping[str, Any], at: datetime) -> None:
         key = str(data["deadline"])
@@ -395,9 +399,5 @@ class _Case:
             old = run.terms[-1]
             if anew:
                 run.terms[:] = [_Term(run.start, term.target, term.sla)]
-            elif (old.target, _calendar(old)) != (term.target, _calendar(term)):
+            elif old.bound != term.bound:
                 run.terms.append(term)
-
-
-def _calendar(term: _Term) -> Calendar | None:
-    return term.sla.calendars[term.target.calendar] if term.target else None

@@ -6,13 +6,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from heapq import merge
 from typing import Final
+
+from agent.number_words import number_before
 
 _GAP: Final = " \u00a0\u202f\u2009"
 _NUMBER: Final = re.compile(
-    rf"(?<![\d.,_])(?:\d{{1,3}}(?:[.,'’{_GAP}]\d{{3}}(?!\d)){{1,4}}(?:[.,]\d{{1,2}}(?!\d))?|\d{{1,12}}(?:[.,]\d{{1,2}}(?!\d))?)"
+    rf"(?<![\d.,_])(?:\d{{1,3}}(?:[.,'’{_GAP}]\d{{3}}(?!\d)){{1,4}}(?:[.,]\d{{1,2}}(?!\d))?|\d{{1,12}}(?:(?:[.,]\d{{1,2}}|['’]\d\d)(?!\d))?)"
     r"(?![\d%:])(?!\.\d)"
 )
+_SPLIT: Final = re.compile(r"(?<![\d.,_€])(\d{1,6})€(\d\d)(?![\d.,])")
+"""39€90, with the sign where the comma would stand."""
+_THOUSAND: Final = re.compile(rf"[{_GAP}](?:mil|mila|mille|tausend|thousand|duizend)(?![^\W_])", re.IGNORECASE)
 _SUFFIX: Final = re.compile(r"\s?k\b|[.,][-–—]{1,2}", re.IGNORECASE)
 
 SYMBOLS: Final = {
@@ -31,6 +37,7 @@ WORDS: Final = {
     "euro": "EUR", "euros": "EUR", "quid": "GBP", "pound": "GBP", "pounds": "GBP", "sterling": "GBP", "pfund": "GBP",
     "livres": "GBP", "libras": "GBP", "sterline": "GBP", "pond": "GBP", "bucks": "USD", "buck": "USD", "dollar": "USD",
     "dollars": "USD", "dólares": "USD", "dolares": "USD", "dollari": "USD", "franken": "CHF", "francs": "CHF",
+    "franchi": "CHF", "francos": "CHF", "euri": "EUR", "pavos": "EUR",
     "reais": "BRL", "kronor": "SEK", "kroner": "NOK", "zloty": "PLN", "złoty": "PLN", "złotych": "PLN",
 }  # fmt: skip
 
@@ -62,6 +69,12 @@ _UNIT: Final = re.compile(
 )
 
 
+_CURRENCY_WORD: Final = re.compile(
+    rf"(?<=[^\W\d_][ -])(?:{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![^\W_])", re.IGNORECASE
+)
+_COIN: Final = re.compile(r"[ -](?:coins?|notes?)\b", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenAmount:
     """An amount of money where it stands in a text: characters [start, end)."""
@@ -74,11 +87,12 @@ class WrittenAmount:
 
 
 def parse_number(text: str) -> Decimal | None:
-    """The number written as `1.299,50`, `1,299.50`, `1 299,50`, `1'299.50`, `45,-` or `1.2k`; None for anything else.
+    """The number written as `1.299,50`, `1,299.50`, `1 299,50`, `1'299.50`, `39'95`, `45,-` or `1.2k`, else None.
 
     A lone separator before exactly three digits groups thousands: money has no third decimal.
     """
-    s = re.sub(rf"['’{_GAP}]", "", text.strip().lower())
+    s = re.sub(r"['’](?=\d\d$)", ".", text.strip().lower())
+    s = re.sub(rf"['’{_GAP}]", "", s)
     thousand = s.endswith("k")
     s = re.sub(r"[.,][-–—]{1,2}$", "", s.removesuffix("k"))
     if not re.fullmatch(r"\d[\d.,]{0,20}", s):
@@ -103,7 +117,30 @@ def currency_of(word: str, language: str = "en") -> str:
 
 
 def find_amounts(text: str, language: str = "en") -> Iterator[WrittenAmount]:
-    """Amounts in reading order: with a currency beside them, or plainly money by the words before them."""
+    """Amounts in reading order: with a currency beside them, or plainly money by the words before them.
+
+    Args:
+        text: what is read.
+        language: of the text, for crowns and for numbers in words.
+
+    """
+    split = [WrittenAmount(*m.span(), Decimal(f"{m[1]}.{m[2]}"), "EUR") for m in _SPLIT.finditer(text)]
+    taken = {at for a in split for at in range(a.start, a.end)}
+    figures = (a for a in _in_figures(text, language) if a.start not in taken)
+    yield from merge(split, figures, _in_words(text, language), key=lambda a: a.start)
+
+
+def _in_words(text: str, language: str) -> Iterator[WrittenAmount]:
+    """Amounts such as "twenty pounds"; one of something is no amount, nor is a coin."""
+    for m in _CURRENCY_WORD.finditer(text):
+        if found := number_before(text, m.start(), language):
+            start, value = found
+            pounds = WORDS[m[0].lower()] == "GBP" and _WEIGHT.search(text, max(0, start - 40), start)
+            if not pounds and not _COIN.match(text, m.end()):
+                yield WrittenAmount(start, m.end(), Decimal(value), WORDS[m[0].lower()])
+
+
+def _in_figures(text: str, language: str) -> Iterator[WrittenAmount]:
     for m in _NUMBER.finditer(text):
         start, end = m.span()
         if suffix := _SUFFIX.match(text, end):
@@ -111,6 +148,8 @@ def find_amounts(text: str, language: str = "en") -> Iterator[WrittenAmount]:
         value = parse_number(text[start:end])
         if value is None:
             continue
+        if thousand := _THOUSAND.match(text, end):
+            value, end = value * 1000, thousand.end()
         before, after = _BEFORE.search(text, max(0, start - 6), start), _AFTER.match(text, end)
         unit = (after["sign"] or after["word"]).lower() if after else ""
         if unit in _SMALL and not before:

@@ -58,8 +58,8 @@ def extract(
             parcels(scan)
             cards(scan)
             addresses(scan)
-            for a in find_amounts(text, language):
-                scan.add("amount", f"{a.value:.2f}", a.start, a.end, a.currency)
+        for a in find_amounts(text, language):
+            scan.add("amount", f"{a.value:.2f}", a.start, a.end, a.currency)
         dates(scan, day, month_first=_month_first(text, default_region, language))
         if digits:
             phones(scan, default_region)

@@ -10,7 +10,7 @@ from typing import Final
 from agent.case import Customer, Entities, Entity, Message, Span
 from agent.entities.contact import addresses, mail_and_web, phones
 from agent.entities.dates import dates
-from agent.entities.ids import bare_orders, cards, id_format, order_key, orders, parcels
+from agent.entities.ids import bare_orders, cards, id_format, order_key, orders, parcels, shaped_parcels
 from agent.entities.people import people
 from agent.entities.products import catalogue, products
 from agent.entities.scan import Scan
@@ -54,6 +54,7 @@ def extract(
         digits = any(map(str.isdigit, text))
         mail_and_web(scan)
         if digits:
+            shaped_parcels(scan)
             orders(scan, style)
             parcels(scan)
             cards(scan)

@@ -38,7 +38,8 @@ _PHONE: Final = re.compile(r"(?<![\w.,/#-])(?:\+ ?\d|\(?0|\(\d|\d)(?:[ ()./\u00a
 _PHONE_CUE: Final = re.compile(
     r"\b(?:call|phone|telephone|tel|mobile|cell|ring|reach|text|whatsapp|fax|number|telefon|telefonnummer|handy|handynummer|"
     r"mobil|anruf\w{0,4}|rufen|rückruf|erreich\w{0,5}|nummer|téléphone|appele[rz]|joindre|teléfono|llam\w{0,4}|móvil|telefono|"
-    r"chiam\w{0,4}|cellulare|bel|bellen|telefoon|telefone|ligu?e?|telemóvel|celular)\b[^\n]{0,40}$",
+    r"chiam\w{0,4}|cellulare|bel|bellen|telefoon|telefone|ligu?e?|telemóvel|celular|"
+    r"tlf|tfno|tlm|telem|cel|cell|gsm|portable|joignable|bereikbaar|telnr|contacto)\b[^\n]{0,40}$",
     _I,
 )
 _AMERICAN: Final = re.compile(r"\(?[2-9]\d\d\)?[ .-]\d{3}[.-]\d{4}")

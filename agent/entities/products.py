@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from agent.entities.scan import Scan
+from agent.entities.scan import RELATIONS, Scan
 
 _TOKEN: Final = re.compile(r"[^\W_]+")
 _SIZE: Final = re.compile(
@@ -23,6 +23,14 @@ _ARTICLE: Final = re.compile(
     r"le|la|mon|ma|el|mi|un|una|il|lo|mio|mia|de|het|mijn|een|o|meu|minha|um|uma)\s$",
     re.IGNORECASE,
 )
+
+
+_NOUN: Final = re.compile(r"\b[a-zß-ÿ]{4,24} \(?$")
+_PERSON: Final = re.compile(
+    rf"\b(?:{RELATIONS}|senhora?|señora?|signora?|madame|monsieur|mevrouw|meneer|heer|frau|herrn?|hallo|bonjour|hola|buongiorno|caro|cara) $",
+    re.IGNORECASE,
+)
+"""Words before a name that is a person's, not a line's, "ma fille Ivy"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,7 @@ def _phrase(store: Catalogue, tokens: Sequence[tuple[str, int, int]], i: int) ->
 
 
 def _line(scan: Scan, store: Catalogue, tokens: Sequence[tuple[str, int, int]], i: int) -> None:
-    """The name of a line: with another word of the product close behind, or behind an article."""
+    """The name of a line: with another word of the product close behind, or behind an article or "la bouilloire"."""
     word, start, end = tokens[i]
     members = store.lines[word]
     for j in (i + 1, i + 2, i + 3):
@@ -134,6 +142,17 @@ def _line(scan: Scan, store: Catalogue, tokens: Sequence[tuple[str, int, int]], 
             if len(fits) == 1:
                 scan.add("product", fits[0][1], start, tokens[j][2], fits[0][2])
                 return
-    if _ARTICLE.search(scan.text, max(0, start - 10), start):
+    if _ARTICLE.search(scan.text, max(0, start - 10), start) or (len(members) == 1 and _named(scan, start)):
         name, sku = (members[0][1], members[0][2]) if len(members) == 1 else (scan.text[start:end], "")
         scan.add("product", name, start, end, sku)
+
+
+def _named(scan: Scan, start: int) -> bool:
+    """Whether a foreign noun stands before a line's name, "la bouilloire Quay", that is neither a person nor a product."""
+    text = scan.text
+    return (
+        scan.language != "en"
+        and _NOUN.search(text, max(0, start - 40), start) is not None
+        and scan.free(max(0, start - 3), start)
+        and not _PERSON.search(text, max(0, start - 20), start)
+    )

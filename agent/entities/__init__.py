@@ -45,7 +45,8 @@ def extract(
     """
     shop = catalogue(tuple(store_products))
     style = id_format(order_id_format)
-    nobody = shop.words | {w.lower() for name in store_names for w in name.split()}
+    own = frozenset(w.lower() for name in store_names for w in name.split())
+    nobody = shop.words | own
 
     def read(text: str, number: int, day: date) -> Scan:
         scan = Scan(text, number, language)
@@ -65,7 +66,7 @@ def extract(
         if digits:
             phones(scan, default_region)
         people(scan, customer.name, nobody)
-        products(scan, shop)
+        products(scan, shop, own)
         return scan
 
     subjects = [read(m.subject, i, m.at.date()) for i, m in enumerate(messages)]

@@ -46,7 +46,7 @@ _BINDING: Final = re.compile(
 )
 _EVENTS: Final = {
     "court": "court|hearing|tribunal|small claims|trial|gericht\\w{0,10}|verhandlung|audience|audiencia|audiência|juicio|juzgado|procès|tribunale|udienza|rechtbank|zitting|julgamento",
-    "bank": "bank|dispute|chargeback|evidence|issuer|banque|banco|banca",
+    "bank": "(?<!power )bank|dispute|chargeback|evidence|issuer|banque|banco|banca",
     "regulator": "regulator|ombudsman|trading standards|authorities|local authority|standards authority|behörde|verbraucherzentrale|aufsicht\\w{0,8}|schlichtung\\w{0,6}",
     "exam": "exams?|finals|prüfung\\w{0,4}|klausur|examen|esame|exame|prova",
     "interview": "interview|vorstellungsgespräch|entretien|entrevista|colloquio di lavoro|colloquio|sollicitatie\\w{0,8}",

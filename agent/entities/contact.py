@@ -101,10 +101,10 @@ _ADDRESSES: Final = (
     ),
     re.compile(
         r"\b(?:Calle|C/|Avenida|Avda\.?|Plaza|Paseo|Via|Viale|Piazza|Corso|Rua|Travessa|Praça|Largo)"
-        rf" (?:(?:de la|de los|de las|del|de|della|dei|di|da|do|dos|das) )?{_WORD}(?: {_WORD}){{0,3}},? (?:n\.?º? ?)?\d{{1,4}}[a-z]?\b{_POSTCODE}"
+        rf" (?:(?:de la|de los|de las|del|de|della|dei|di|da|do|dos|das) )?{_WORD}(?: {_WORD}){{0,3}},? (?:n\.?º? ?)?\d{{1,4}}(?:/?[a-zA-Z]|/\d)?\b(?:, ?\d{{1,2}} ?[ºª°](?: ?[A-Z]\b| (?:izq|dcha|esq|dto)\b\.?)?)?{_POSTCODE}"
     ),
     re.compile(
-        rf"\b[A-Z][\w'’-]{{0,24}}?(?:straat|weg|laan|plein|gracht|kade|singel|dijk|dreef) \d{{1,4}} ?[a-z]?\b{_POSTCODE}"
+        rf"\b[A-Z][\w'’-]{{0,24}}?(?:straat|weg|laan|plein|gracht|kade|singel|dijk|dreef) \d{{1,4}}(?:-\d{{1,3}}| ?[a-zA-Z]\b)?\b{_POSTCODE}"
     ),
 )
 _HINTS: Final = (

@@ -164,8 +164,12 @@ _OTHER_WORD: Final = words(
     "ticketnummer|rechnung|rechnungsnummer|retoure|retouren(?:nr|nummer)|kunde|kunden[- ]?(?:nr|nummer)|vorgang|vorgangsnummer|aktenzeichen|plz|modell|seriennummer|gutschein|fehler",
     "facture|dossier|cliente|factura|fattura|pratica|factuur|klantnummer|fatura|processo",
 )
-_TOKEN: Final = r"([A-Z]{0,4}[-–]?\d[\dA-Z]{0,17}(?:[-–]\d[\dA-Z]{0,17}){0,2})(?![\w–-]|[.,]\d| ?(?:€|£|\$|%|eur\b|gbp\b|usd\b|euros?\b|pounds?\b|days?\b|items?\b|stück\b))"
-_CUED_ORDER: Final = re.compile(rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_])({NUMBER_SIGN})(?<![^\W\d_]){_TOKEN}", _I)
+_TOKEN: Final = r"([A-Z]{0,4}[-–]?\d[\dA-Z]{0,17}(?:[-–]\d[\dA-Z]{0,17}){0,2}(?-i:[-–][A-Z]{1,3})?)(?![\w–-]|[.,]\d| ?(?:€|£|\$|%|eur\b|gbp\b|usd\b|euros?\b|pounds?\b|days?\b|items?\b|stück\b))"
+_CUED_ORDER: Final = re.compile(rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_])({NUMBER_SIGN})(?<![^\W\d_ºª]){_TOKEN}", _I)
+_GROUPED_ORDER: Final = re.compile(
+    rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_]){NUMBER_SIGN}(?<![\w.,-])(\d{{2,4}}(?: \d{{2,4}}){{1,3}})(?![\w€$£%-]| ?[€$£\d]|[.,]\d)",
+    _I,
+)
 _NEXT_ORDER: Final = re.compile(
     rf"(?: ?[,/&+] ?|,? (?:and|und|et|y|e|en|or|oder|ou|o|of) )(?:(?:le|la|el|il|a|de) )?(?:#|n[or]\.? ?|nº ?|n° ?)?{_TOKEN}",
     _I,
@@ -229,6 +233,10 @@ def orders(scan: Scan, style: IdFormat | None) -> None:
         sure = "#" in m[1] or re.search(r"\b(?:n[or]|num|id)|°|º|nr", m[0][: -len(m[2])], _I) is not None
         if _plausible(m[2], sure) and scan.add("order_id", name(m[2]), *m.span(2)):
             _more_orders(scan, m.end(), name)
+    for m in _GROUPED_ORDER.finditer(text) if style else ():
+        digits = m[1].replace(" ", "")
+        if style and len(digits) == style.digits:
+            scan.add("order_id", name(digits), *m.span(1))
     left = any(scan.free(*m.span()) for m in _THREE_DIGITS.finditer(text))
     for m in _OTHER.finditer(text) if left else ():
         if scan.free(*m.span(1)) and sum(c.isdigit() for c in m[1]) >= 3:

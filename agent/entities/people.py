@@ -32,7 +32,8 @@ _LOWER: Final = re.compile(
     re.IGNORECASE,
 )
 _I_AM: Final = re.compile(
-    rf"(?:\b(?:I am|I'm|I’m|[Tt]his is|[Ii]t's|[Ii]t’s|[Ii]ch bin(?= \S+ [A-ZÄÖÜ])|Ik ben|Soy|Sono|Je suis|Sou)) {_FULL}"
+    rf"(?:\b(?:I am|I'm|I’m|[Tt]his is|[Ii]t's|[Ii]t’s|[Ii]ch bin(?= \S+ [A-ZÄÖÜ])|Ik ben|Soy|Sono|Je suis|Sou|"
+    rf"(?:je suis|soy|sono|sou|ik ben)(?= \S+ [A-ZÄÖÜÉÁÍÓÚÑÇ]))) {_FULL}"
     r"(?=[,.!\n]| (?:and|from|und|aus|here|again|writing|von|uit|de|di|da|i|speaking)\b)"
 )
 _HERE: Final = re.compile(rf"(?:^|[.!,\n] ?){_FULL} (?:here|hier|speaking)\b(?=[ ,.!:;-]|$)")
@@ -63,7 +64,7 @@ _SIGNED: Final = re.compile(
     rf"(?<![^\W_])(?i:{_CLOSING_WORD})(?: (?:aus|von|vom|from|de|da|uit)(?: der| dem)? \w{{2,20}})?(?:[,.!;:–-]|\s){{1,5}}(?:- ?)?{_FULL}(?=\s{{0,9}}(?:$|\n|[.,!(|/]))"
 )
 _LAST_LINE: Final = re.compile(
-    rf"(?:(?:(?<!\d)|(?<=\d\d))[.!?] {{1,2}}|\n[ \t]{{0,3}}[-–~]?[ \t]?|[.!?]\s?[-–] ?){_FULL}(?=[,.]?\s{{0,9}}(?:$|[,|] \S+@|,?(?: [—–-])? (?:\+|\(?0)\d))"
+    rf"(?:(?:(?<!\d)|(?<=\d\d))[.!?] {{1,2}}|\n[ \t]{{0,3}}[-–~]?[ \t]?|[.!?]\s?[-–] ?){_FULL}(?=[,.]?\s{{0,9}}(?:$|[,|] \S+@|, (?:tel|tél|tlm|tlf|móvil|mob|cell)|,?(?: [—–-])? (?:\+|\(?0)\d))"
 )
 _OWN_LINE: Final = re.compile(rf"\n[ \t]{{0,3}}\n[ \t]{{0,3}}{_FULL}(?=[ \t]{{0,3}}\n)")
 """A line with nothing but a name, behind a blank one: the head of a signature, near the end of a letter."""

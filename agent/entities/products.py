@@ -94,8 +94,11 @@ def _phrases(ts: list[str], name: str) -> list[tuple[str, ...]]:
     return runs
 
 
-def products(scan: Scan, store: Catalogue) -> None:
-    """Products by SKU, by name or part of it, and by the name of their line ("the Halo", "Halo lamp")."""
+def products(scan: Scan, store: Catalogue, own: frozenset[str]) -> None:
+    """Products by SKU, by name or part of it, and by the name of their line ("the Halo", "Halo lamp").
+
+    `own` are the store's own names in lower case, which stand for no line however many products bear them.
+    """
     text = scan.text
     tokens = [(m[0].lower(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
     _skus(scan, store, tokens)
@@ -104,7 +107,7 @@ def products(scan: Scan, store: Catalogue) -> None:
             continue
         if (hit := _phrase(store, tokens, i)) and scan.add("product", hit[1], start, tokens[i + hit[0] - 1][2], hit[2]):
             continue
-        if word in store.lines and text[start].isupper():
+        if word in store.lines and word not in own and text[start].isupper():
             _line(scan, store, tokens, i)
 
 

@@ -56,7 +56,7 @@ RELATIONS = words(
 )
 """Words for a relation of the writer's, before that person's name."""
 
-NUMBER_SIGN = r"(?:[\s:#.°º\-–=(]|\b(?:no|nr|num|núm|number|numbers|nummer|nummern|n|nº|nro|id|ids|is|was|with|the|ist|lautet|mit|der|die|das|den|numéro|numero|número|est|es|è|é|are|sind|my|meine|de|del|du|do|da|della|dell|van)\b){0,10}?"
+NUMBER_SIGN = r"(?:[\s:#.°º\-–=(]|\bnº(?=\d)|\b(?:no|nr|num|núm|number|numbers|nummer|nummern|n|nº|nro|id|ids|is|was|with|the|ist|lautet|mit|der|die|das|den|numéro|numero|número|est|es|è|é|are|sind|my|meine|de|del|du|do|da|della|dell|van)\b){0,10}?"
 """What may stand between a word such as "order" and its number."""
 
 LONG_DIGITS = re.compile(r"(?<![\w.,/#-])\d{5,18}(?![\w/]|[.,-]\d)")

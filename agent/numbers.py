@@ -50,17 +50,20 @@ _AFTER: Final = re.compile(
     rf"|(?P<word>{_SIGN}|{_CODE}|{'|'.join(sorted(WORDS, key=len, reverse=True))}|pence|p|cents?|ct)(?![^\W_]))",
     re.IGNORECASE,
 )
+_SHARED: Final = re.compile(r" (?:and|und|et|y|e|en|or|oder|ou|o|of) (?=\d)", re.IGNORECASE)
+"""Between two amounts that share the second one's currency, "129 en 84 euro"."""
 _SMALL: Final = {"pence": "GBP", "p": "GBP", "cent": "", "cents": "", "ct": ""}
 _MONEY_CUE: Final = re.compile(
     r"\b(?:charg|refund|paid|pay|price|cost|total|amount|credit|owe|bill|balance|deduct|debit|abgebucht|abbuch|betrag|"
     r"bezahl|preis|erstatt|gutschrift|gekostet|montant|rembours|pay[ée]|prix|débit|importe|reembols|pagu?[éeo]|cobr|"
-    r"precio|importo|rimbors|pagat|addebit|prezzo|bedrag|betaald|terugbetal|prijs|valor|preço)\w{0,12}(?:[^.!?\n]|\.\d){0,30}$",
+    r"precio|importo|rimbors|pagat|addebit|prezzo|paghi|sconto|differenz|diferenç|diferenci|différenc|verschil|prélev|devolu|afgeschre|bedrag|betaald|terugbetal|prijs|valor|preço)\w{0,12}(?:[^.!?\n]|\.\d){0,30}$",
     re.IGNORECASE,
 )
 _BARE_CHARGE: Final = re.compile(
     r"\b(?:charged|refunded|billed|debited|paid)(?: me| us| only| just| you)? $", re.IGNORECASE
 )
 _BARE_AFTER: Final = re.compile(r"\s(?:twice|instead|again|back|for (?:the|a|an|my|this|it)|but)\b|\s?[.,;!?)]?\s*$")
+_OCLOCK: Final = re.compile(r"\b(?:at|um|om|à|às|alle|las|ore)\s$", re.IGNORECASE)
 _WEIGHT: Final = re.compile(r"\b(?:weigh|heav|lifts?|load|wiegt|gewicht)\w{0,5}[^.!?\n]{0,20}$", re.IGNORECASE)
 _UNIT: Final = re.compile(
     r"\s?(?:[cmk]?m|k?g|m?l|lbs?|oz|v|w|gb|mb|ft|uhr|am|pm|h\d?|°|\"|/|x\s?\d|metres?|meters?|lit(?:er|re)s?|inch|stars?)"
@@ -164,14 +167,25 @@ def _in_figures(text: str, language: str) -> Iterator[WrittenAmount]:
             whole = bool(after and back and (front in {"", back} or unit.upper() in CODES))
             end = after.end() if after and whole else end
             yield WrittenAmount(before.start() if before else start, end, value, back if whole else front)
+        elif shared := _shared_currency(text, end, language):
+            yield WrittenAmount(start, end, value, shared)
         elif not text[start - 1 : start].isalpha() and _is_plain_money(text, m[0], start, end):
             yield WrittenAmount(start, end, value, "")
+
+
+def _shared_currency(text: str, end: int, language: str) -> str:
+    """The currency of a number's neighbour behind "and", or ""."""
+    link = _SHARED.match(text, end)
+    other = _NUMBER.match(text, link.end()) if link else None
+    after = _AFTER.match(text, other.end()) if other else None
+    return currency_of((after["sign"] or after["word"]).lower(), language) if after else ""
 
 
 def _is_plain_money(text: str, number: str, start: int, end: int) -> bool:
     """Whether a number without currency is money: `54.00` or `1.2k` after a money word, or "charged me 54 twice"."""
     if re.search(r"[.,]\d\d$", number) or text[end - 1] in "kK-–":
-        return bool(_MONEY_CUE.search(text, max(0, start - 50), start)) and not _UNIT.match(text, end)
+        cue = _MONEY_CUE.search(text, max(0, start - 50), start) and not _OCLOCK.search(text, max(0, start - 6), start)
+        return bool(cue) and not _UNIT.match(text, end)
     return bool(
         number.isdigit()
         and len(number) <= 4

@@ -14,8 +14,9 @@ _PAST: Final = re.compile(
     r"war|waren|wurde|wurden|hat|hatte|hatten|habe|haben|kam|kamen|ist an|sollte|sollten|seit|\w{0,12}ge\w{3,12}t|sagte|stand|vom|"
     r"était|étaient|ai|avez|avons|devait|depuis|est arrivée?|a été|llegó|compré|pagué|era|fue|desde|he|han|"
     r"è arrivat[oa]|ho|avete|doveva|da|kwam|heb|hebben|heeft|zou|was|sinds|chegou|comprei|paguei|foi|devia|desde|"
-    r"avait|avais|aviez|reçue?|promise?|iban|dijo|dijeron|dijisteis|pedí|recibí|hemos|habéis|"
-    r"aveva|avevate|avevo|detto|abbiamo|hanno|dal|beloofd|zei|had|hadden|kregen|kreeg|disse|disseram|ficou|ficaram|liguei|recebi|veio)\b",
+    r"avait|avais|aviez|reçue?|promise?|iban|recibido|enviado|devuelto|entregado|pagado|cobrado|commandée?|achetée?|livrée?|envoyée?|renvoyée?|dijo|dijeron|dijisteis|pedí|recibí|hemos|habéis|"
+    r"effettuat[oa]|spedit[oa]|consegnat[oa]|comprat[oa]|ordinat[oa]|pagat[oa]|ricevut[oa]|ontvangen|besteld|gekocht|betaald|geleverd|bezorgd|"
+    r"recebido|devolvido|entregue|entrado|aveva|avevate|avevo|detto|abbiamo|hanno|dal|beloofd|zei|had|hadden|kregen|kreeg|disse|disseram|ficou|ficaram|liguei|recebi|veio)\b",
     _I,
 )
 _FUTURE: Final = re.compile(
@@ -36,11 +37,11 @@ _BINDING: Final = re.compile(
     r"(?:\b(?P<word>by|until|till|til|before|no later than|not later than|latest|at the latest|due(?: by| on)?|deadline|expires?(?: on)?|ends?(?: on)?|closes?(?: on)?|"
     r"bis(?: zum| spätestens| spätestens zum)?|spätestens(?: am| bis| bis zum)?|vor|vor dem|frist(?: ist| bis)?|läuft(?: am)?|avant|avant le|d'ici|d’ici|d'ici à|jusqu'au|jusqu’au|jusqu'à|au plus tard(?: le)?|"
     r"jusqu'à la|jusqu’à la|como (?:muy tarde|máximo)(?: el)?|no más tarde del?|fino a|fino al|entro e non oltre(?: il)?|non oltre(?: il)?|al più tardi|"
-    r"expire|se termine|prend fin|vence|caduca|expira|se cierra|termina|scade|chiude|verloopt(?: op)?|eindigt(?: op)?|sluit(?: op)?|encerra|"
+    r"expire(?:nt)?|se termine|prend fin|vencen?|caducan?|expiram?|se cierran?|terminan?|scad(?:e|ono)|chiud(?:e|ono)|verloopt(?: op)?|eindigt(?: op)?|sluit(?: op)?|verlopen(?: op)?|encerram?|vencem|(?:janela|prazo|disputa|defesa)\b[^.!?\n]{0,25} fecha|"
     r"tot|op zijn laatst|no máximo(?: até)?|antes d[ae]|até à|"
     r"antes de|antes del|hasta|hasta el|a más tardar(?: el)?|entro|entro il|prima di|prima del|voor|vóór|uiterlijk(?: op)?|tegen|até|até o|até ao|até à|antes do|o mais tardar)"
     r" (?:the |den |dem |le |el |il |lo |o |a |la |het |de |da |do |close of |lunch )?"
-    r"|\b(?P<label>deadline|due(?: date)?|respond by|reply by|\w{0,14}frist|fällig\w{0,4}|échéance|plazo|scadenza|vervaldatum|prazo|date limite|fecha límite|data limite|uiterste datum)\b"
+    r"|\b(?P<label>deadline|due(?: date)?|respond by|reply by|\w{0,14}frist|fällig\w{0,4}|échéance|plazo|scadenza|vervaldatum|prazo|date limite|fecha límite|data limite|uiterste datum|termine ultimo|termine per)\b"
     r"[^.!?\n]{0,30}[: ] ?)$",
     _I,
 )
@@ -48,16 +49,16 @@ _EVENTS: Final = {
     "court": "court|hearing|tribunal|small claims|trial|gericht\\w{0,10}|verhandlung|audience|audiencia|audiência|juicio|juzgado|procès|tribunale|udienza|rechtbank|zitting|julgamento",
     "bank": "(?<!power )bank|dispute|chargeback|evidence|issuer|banque|banco|banca",
     "regulator": "regulator|ombudsman|trading standards|authorities|local authority|standards authority|behörde|verbraucherzentrale|aufsicht\\w{0,8}|schlichtung\\w{0,6}",
-    "exam": "exams?|finals|prüfung\\w{0,4}|klausur|examen|esame|exame|prova",
+    "exam": "exams?|finals|prüfung\\w{0,4}|klausur|examen|esame|exame|prova|soutenance|doutoramento|tese|tesis|laurea|afstuderen",
     "interview": "interview|vorstellungsgespräch|entretien|entrevista|colloquio di lavoro|colloquio|sollicitatie\\w{0,8}",
-    "flight": "flight|fly|flying|plane|airport|flug|fliege[n]?|abflug|vol|avion|vuelo|volo|vlucht|vliegen|voo",
+    "flight": "flight|fly|flying|plane|airport|flug|fliege[n]?|abflug|vol|avion|vuelo|vuela|volo|vola|voliamo|vlucht|vliegen|voo",
     "wedding": "wedding|bride|bridal|married|marry|bridesmaid|hochzeit\\w{0,6}|heirate\\w?|standesamt|mariage|marions|boda|nos casamos|matrimonio|nozze|bruiloft|trouwen|trouwfeest|huwelijk|casamento",
     "birthday": "birthday|bday|geburtstag\\w{0,8}|anniversaire|cumpleaños|compleanno|verjaardag|jarig|aniversário|faz anos|faço anos|fazem anos|faz \\d{1,2} anos|cumple años|cumple \\d{1,2}|su cumple|mi cumple|compie|anniv|verjaart|anniversary|jubiläum|hochzeitstag",
     "funeral": "funeral|memorial|burial|wake|beerdigung|trauerfeier|beisetzung|bestattung|enterrement|obsèques|funérailles|funerale|begrafenis|uitvaart|entierro|enterro|velório|funerali|crematie",
     "medical": "surgery|operation|hospital|op-termin|krankenhaus|chemo\\w{0,8}|due date|geburtstermin|opération|cirugía|operación|intervento chirurgico|intervento|ospedale|accouchement|hôpital|operatie|bevalling|ziekenhuis|cirurgia",
     "travel": "trip|travel\\w{0,4}|holidays?|vacation|leave for|leaving|leaves|depart\\w{0,4}|expedition|camping trip|honeymoon|cruise|reise|verreisen|urlaub|abreise|abfahrt|ferien|voyage|vacances|départ|partons|je pars|viaje|viajo|viajamos|vacaciones|nos vamos|me voy|viaggio|vacanze|partenza|parto|partiamo|ferie|congés|reis|vakantie|vertrek\\w{0,3}|viagem|viajo|férias|acampar|kamperen",
     "moving": "moving|move out|move in|moving out|umzug|umziehen|déménag\\w{0,6}|mudanza|nos mudamos|trasloco|traslochiamo|verhuiz\\w{0,3}|mudança",
-    "event": "party|launch|christening|baptism|baby shower|graduation|concert|festival|race|marathon|tournament|opening|ceremony|performance|school play|event|conference|taufe|feier|konfirmation|kommunion|abiball|einschulung|konzert|turnier|baptême|fête|fiesta|bautizo|comunión|festa|concerto|comunione|cresima|spettacolo|formatura|feestje|battesimo|feest|doop|batizado|prom|reunion",
+    "event": "party|launch|christening|baptism|baby shower|graduation|concert|festival|race|marathon|tournament|opening|ceremony|performance|school play|event|conference|taufe|feier|konfirmation|kommunion|abiball|einschulung|konzert|turnier|baptême|fête|fiesta|bautizo|comunión|festa|concerto|comunione|cresima|spettacolo|formatura|feestje|gara|torneo|torneio|wedstrijd|voorstelling|toernooi|cérémonie|compétition|tournoi|ceremonia|cerim[óô]nia|battesimo|feest|doop|batizado|prom|reunion",
 }  # fmt: skip
 _EVENT: Final = re.compile(
     r"\b(?:" + "|".join(rf"(?P<{name}>{words(alternatives)})" for name, alternatives in _EVENTS.items()) + r")\b", _I
@@ -83,11 +84,11 @@ _WANTED: Final = re.compile(
 _DEMAND: Final = re.compile(
     r"\b(?:answer|reply|respond|response|refund(?: me)?|want|need|expect|demand|require|must|please|otherwise|or (?:i|we)|confirm|"
     r"bitte|erwarte|brauche|verlange|melden|antwort\w{0,4}|sonst|andernfalls|muss|müssen|"
-    r"exige|veuillez|attends|sinon|je veux|merci de|faute de|si vous ne|répon\w{1,4}|rembourse[rz]|"
-    r"exijo|quiero|espero|si no|contest\w{1,4}|respond\w{1,4}|respuesta|por favor|de lo contrario|"
-    r"pretendo|voglio|attendo|altrimenti|esigo|se non|risposta|rispond\w{1,4}|per favore|"
-    r"eis|verwacht|anders|reactie|antwoord|graag|ik wil|"
-    r"quero|aguardo|se não|resposta|respond\w{1,5}|sob pena|only have|have only)\b",
+    r"exige|veuillez|attends|sinon|je veux|merci de|faute de|si vous ne|répon\w{1,4}|rembourse[rz]|envoyez|fournir|transmettez|"
+    r"exijo|quiero|espero|si no|contest\w{1,4}|respond\w{1,4}|respuesta|por favor|de lo contrario|env[ií]en?|devuélva\w{0,4}|"
+    r"pretendo|voglio|attendo|altrimenti|esigo|se non|risposta|rispond\w{1,4}|per favore|inviate|inviare|rimborsate|mandate|"
+    r"eis|verwacht|anders|reactie|antwoord|graag|ik wil|stuur|reageer|"
+    r"quero|aguardo|se não|resposta|respond\w{1,5}|sob pena|enviem|apresent\w{1,4}|mandem|reembolsem|only have|have only)\b",
     _I,
 )
 _DONE: Final = re.compile(

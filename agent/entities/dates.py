@@ -17,6 +17,7 @@ from agent.entities.figures import (
     WrittenDate,
     full_year,
     in_figures,
+    likely,
     lone_days,
     make_date,
     nearest,
@@ -77,6 +78,11 @@ _WITHIN: Final = (
 _IF_NOT: Final = re.compile(
     r"\b(?:si (?:no|vous ne|je n['’e])|se (?:non|não)|sans|sin|senza|sem|als (?:ik|jullie|u|er) )\b[^.!?\n]{0,60}$", _I
 )
+_EVERY: Final = re.compile(
+    r"\b(?:le|chaque|tous les|los|cada|todos los|ogni|tutti i|elke|iedere|toda|todas? as?|every|each|jeden) $", _I
+)
+"""Before a weekday that is every such day."""
+_A_WEEK_ON: Final = re.compile(r" (?:over een week|in einer woche|en huit|week)\b", _I)
 _COUNT: Final = rf"(\d{{1,3}}|{words(*COUNTS)})"
 _SOME_BEFORE: Final = re.compile(
     rf"(?:\b(?P<ago>vor|il y a|hace|há|ha)|\b(?P<in>in|in den nächsten|in the next|dans|en|em|dentro de|tra|fra|over|daqui a)|"
@@ -92,7 +98,10 @@ _END_OF: Final = re.compile(
     r"fine (?:della |del |di questa |di questo )?|(?:het )?eind(?:e)? (?:van )?(?:de |deze )?|fim (?:da |do |de |desta |deste )?|finale? (?:della |del ))$",
     _I,
 )
-_IT_IS: Final = re.compile(r"\b(?:it's|it’s|its|it is|today is|heute ist|es ist) $", _I)
+_IT_IS: Final = re.compile(
+    r"\b(?:it's|it’s|its|it is|today is|heute ist|es ist|nous sommes|on est|hoy es|oggi è|het is|vandaag is het|hoje é) $",
+    _I,
+)
 _WEEKEND: Final = re.compile(
     r"\b(?:(?:this|next|(?:by|before|for) the|dieses|kommendes|(?:am|zum|bis zum) kommenden|am|zum|ce|este|questo|dit) )"
     r"(?:weekend|week-end|wochenende|fin de semana|fine settimana|fim de semana)\b",
@@ -158,7 +167,8 @@ def _from_words(scan: Scan, today: date) -> Iterator[WrittenDate]:
         yield WrittenDate(*m.span(), today, names="morning" if m["morning"] else "")
     for m in _SECOND_DAY.finditer(text) if scan.language == "pt" else ():
         start = m.start() if m["n"] else text.lower().index("segunda", m.start())
-        yield _weekday(scan, start, m.end(), int(m["n"] or 2) - 2, today)
+        if found := _weekday(scan, start, m.end(), int(m["n"] or 2) - 2, today):
+            yield found
 
 
 def _feast(text: str, m: re.Match[str], n: int, today: date) -> WrittenDate | None:
@@ -191,7 +201,7 @@ def _month(text: str, m: re.Match[str], month: int, today: date) -> WrittenDate 
     year = _YEAR_AFTER.match(text, end)
     if year and (resolved := make_date(full_year(year[1].lstrip("’'")), month, day)):
         return WrittenDate(start, year.end(), resolved, names="month")
-    resolved = nearest(today, month, day)
+    resolved = likely(text, start, end, today, month, day)
     return WrittenDate(start, end, resolved, names="month") if resolved else None
 
 
@@ -203,17 +213,21 @@ def _earlier_days(text: str, m: re.Match[str], month: int, today: date) -> Itera
         first = _RANGE_BEFORE.search(text, max(0, last.start() - 14), last.start())
         if first is None or int(first[1]) >= int(last[1]) or (first[2] == "," and last is end):
             return
-        if day := nearest(today, month, int(first[1])):
+        if day := likely(text, first.start(1), first.end(1), today, month, int(first[1])):
             yield WrittenDate(first.start(1), first.end(1), day)
         last = first
 
 
-def _weekday(scan: Scan, start: int, end: int, weekday: int, today: date) -> WrittenDate:
+def _weekday(scan: Scan, start: int, end: int, weekday: int, today: date) -> WrittenDate | None:
     text = scan.text
     if numbered := numbered_weekday(text, end, weekday, today, scan.language):
         return WrittenDate(start, *numbered, names="weekday")
     ahead = (weekday - today.weekday()) % 7
     head = max(0, start - 16)
+    if _EVERY.search(text, head, start):
+        return None
+    if a_week_on := _A_WEEK_ON.match(text, end):
+        return WrittenDate(start, a_week_on.end(), today + timedelta(days=ahead + 7), names="weekday")
     week_before, week_after = _WEEK_AHEAD.search(text, max(0, start - 30), start), _OF_WEEK_AHEAD.match(text, end)
     if week_before or week_after:
         day = today + timedelta(days=7 - today.weekday() + weekday)

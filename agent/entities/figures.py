@@ -57,12 +57,12 @@ def in_figures(text: str, today: date, language: str, *, month_first: bool) -> I
     for m in _SHORT.finditer(text):
         if _VERSION.search(text, max(0, m.start() - 12), m.start()):
             continue
-        if day := nearest(today, int(m[2]), int(m[1])):
+        if day := likely(text, *m.span(), today, int(m[2]), int(m[1])):
             yield WrittenDate(*m.span(), day, names="month")
     for m in _SLASH.finditer(text) if "/" in text else ():
         a, b = int(m[1]), int(m[2])
         pair = (a, b) if (month_first and a <= 12) or b > 12 else (b, a)
-        if day := nearest(today, *pair):
+        if day := likely(text, m.start(1), m.end(2), today, *pair):
             yield WrittenDate(m.start(1), m.end(2), day, names="month")
     if language not in {"en", "de"}:
         yield from _bare(text, today, language)
@@ -76,8 +76,11 @@ def _bare(text: str, today: date, language: str) -> Iterator[WrittenDate]:
         range_ = m[2] == "-" and (
             language not in _DASHES or (a < b and not _DATED.search(text, max(0, m.start() - 10), m.start()))
         )
-        if not mark and not range_ and (day := nearest(today, b, a)):
+        if not mark and not range_ and (day := likely(text, *m.span(), today, b, a)):
             yield WrittenDate(*m.span(), day, names="month")
+
+
+_MONTHS_AHEAD: Final = 60
 
 
 def make_date(year: int, month: int, day: int) -> date | None:
@@ -97,6 +100,15 @@ def nearest(today: date, month: int, day: int) -> date | None:
     """The day of that month that lies nearest to today; people leave out a year that is plain."""
     near = [d for y in (today.year - 1, today.year, today.year + 1) if (d := make_date(y, month, day))]
     return min(near, key=lambda d: abs((d - today).days), default=None)
+
+
+def likely(text: str, start: int, end: int, today: date, month: int, day: int) -> date | None:
+    """The nearest such day, but the last one where it would lie months ahead and the clause tells of the past."""
+    found = nearest(today, month, day)
+    far = found is not None and (found - today).days > _MONTHS_AHEAD
+    if found and far and told_before(text, start) and tense(text, start, end) < 0:
+        return make_date(found.year - 1, month, day)
+    return found
 
 
 def writes_month_first(text: str) -> bool | None:

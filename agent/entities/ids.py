@@ -157,14 +157,14 @@ def cards(scan: Scan) -> None:
 _ORDER_WORD: Final = words(
     "order|orders|ord|ordernumber|order[- ]?(?:no|nr|id|number)|purchase order|po",
     "bestellung|bestellungen|bestell[- ]?nr|bestell[- ]?nummern?|best\\.?[- ]?nr|auftrag|auftrags[- ]?nr|auftrags[- ]?nummer",
-    "commande|commandes|cde|cmde?|pedido|pedidos|orden|ordine|ordini|bestelling|bestellingen|bestelnummer|bestelnr|ordernummer|encomenda|encomendas|enc",
+    "commande|commandes|cde|cmde?|compra|pedido|pedidos|orden|ordine|ordini|bestelling|bestellingen|bestelnummer|bestelnr|ordernummer|encomenda|encomendas|enc",
 )
 _OTHER_WORD: Final = words(
     "ticket|tickets|case|invoice|rma|customer|client|account|member|membership|model|serial|pin|otp|room|flat|unit|vat|zip|zip code|postcode|voucher|coupon|policy|claim|error|code|issue",
     "ticketnummer|rechnung|rechnungsnummer|retoure|retouren(?:nr|nummer)|kunde|kunden[- ]?(?:nr|nummer)|vorgang|vorgangsnummer|aktenzeichen|plz|modell|seriennummer|gutschein|fehler",
     "facture|dossier|cliente|factura|fattura|pratica|factuur|klantnummer|fatura|processo",
 )
-_TOKEN: Final = r"([A-Z]{0,4}[-–]?\d[\dA-Z]{0,17}(?:[-–]\d[\dA-Z]{0,17}){0,2}(?-i:[-–][A-Z]{1,3})?)(?![\w–-]|[.,]\d| ?(?:€|£|\$|%|eur\b|gbp\b|usd\b|euros?\b|pounds?\b|days?\b|items?\b|stück\b))"
+_TOKEN: Final = r"(20\d\d/\d{2,6}|[A-Z]{0,4}[-–]?\d[\dA-Z]{0,17}(?:[-–]\d[\dA-Z]{0,17}){0,2}(?-i:[-–][A-Z]{1,3})?)(?![\w–-]|[.,]\d| ?(?:€|£|\$|%|eur\b|gbp\b|usd\b|euros?\b|pounds?\b|days?\b|items?\b|stück\b))"
 _CUED_ORDER: Final = re.compile(rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_])({NUMBER_SIGN})(?<![^\W\d_ºª]){_TOKEN}", _I)
 _GROUPED_ORDER: Final = re.compile(
     rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_]){NUMBER_SIGN}(?<![\w.,-])(\d{{2,4}}(?: \d{{2,4}}){{1,3}})(?![\w€$£%-]| ?[€$£\d]|[.,]\d)",
@@ -180,7 +180,10 @@ _OTHER: Final = re.compile(
 )
 _THREE_DIGITS: Final = re.compile(r"\d{3}")
 _AMAZON: Final = re.compile(r"(?<![\d-])\d{3}-\d{7}-\d{7}(?![\d-])")
-_LETTERED: Final = re.compile(r"(?<![\w-])[A-Z]{1,4}-?\d{6,12}(?![\w-])")
+_LETTERED: Final = re.compile(
+    r"(?<![\w-])(?:[A-Z]{1,4}-?\d{6,12}|(?!INV|RMA|SUB|TKT|REC|RET)[A-Z]{2,3}-\d{5})(?![\w-])"
+)
+_SHORT_ID: Final = re.compile(r"[A-Z]{2,4}-\d{3}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _BARE: Final = re.compile(r"(?!(?:[0-3]\d[01]\d|[01]\d[0-3]\d)20\d\d$|20\d\d[01]\d[0-3]\d$)\d{6,12}")
 """A number that may be an order's without being introduced: no postcode, no card, no date without separators."""
@@ -275,6 +278,6 @@ def _namer(style: IdFormat | None) -> Callable[[str], str]:
 
 
 def _plausible(token: str, sure: bool) -> bool:
-    """Whether a token behind an order word is its number: four digits at least, and no year unless a `#` or `no.` says so."""
+    """Whether a token behind an order word is its number: four digits, or three behind letters, and no year unless a `#` or `no.` says so."""
     digits = sum(c.isdigit() for c in token)
-    return digits >= 4 and (sure or not _YEAR.fullmatch(token))
+    return (digits >= 4 or _SHORT_ID.fullmatch(token) is not None) and (sure or not _YEAR.fullmatch(token))

@@ -52,11 +52,17 @@ _AFTER: Final = re.compile(
 )
 _SHARED: Final = re.compile(r" (?:and|und|et|y|e|en|or|oder|ou|o|of) (?=\d)", re.IGNORECASE)
 """Between two amounts that share the second one's currency, "129 en 84 euro"."""
+_INSTEAD: Final = re.compile(
+    r",? (?:instead of|statt|anstatt|au lieu de|en vez de|en lugar de|invece d[ie]|anziché|in plaats van|ipv|i\.p\.v\.|em vez de) ",
+    re.IGNORECASE,
+)
+"""Between an amount and the one that it should have been."""
+_MY_MONEY: Final = re.compile(r"\b(?:mes|nos|les|mis|los|i|miei|meus|os|meine|die) $", re.IGNORECASE)
 _SMALL: Final = {"pence": "GBP", "p": "GBP", "cent": "", "cents": "", "ct": ""}
 _MONEY_CUE: Final = re.compile(
     r"\b(?:charg|refund|paid|pay|price|cost|total|amount|credit|owe|bill|balance|deduct|debit|abgebucht|abbuch|betrag|"
     r"bezahl|preis|erstatt|gutschrift|gekostet|montant|rembours|pay[ée]|prix|débit|importe|reembols|pagu?[éeo]|cobr|"
-    r"precio|importo|rimbors|pagat|addebit|prezzo|paghi|sconto|differenz|diferenç|diferenci|différenc|verschil|prélev|devolu|afgeschre|bedrag|betaald|terugbetal|prijs|valor|preço)\w{0,12}(?:[^.!?\n]|\.\d){0,30}$",
+    r"precio|importo|rimbors|pagat|addebit|prezzo|paghi|ridat|restitui|sconto|differenz|diferenç|diferenci|différenc|verschil|prélev|devolu|afgeschre|bedrag|betaald|terugbetal|prijs|valor|preço)\w{0,12}(?:[^.!?\n]|\.\d){0,30}$",
     re.IGNORECASE,
 )
 _BARE_CHARGE: Final = re.compile(
@@ -66,7 +72,7 @@ _BARE_AFTER: Final = re.compile(r"\s(?:twice|instead|again|back|for (?:the|a|an|
 _OCLOCK: Final = re.compile(r"\b(?:at|um|om|à|às|alle|las|ore)\s$", re.IGNORECASE)
 _WEIGHT: Final = re.compile(r"\b(?:weigh|heav|lifts?|load|wiegt|gewicht)\w{0,5}[^.!?\n]{0,20}$", re.IGNORECASE)
 _UNIT: Final = re.compile(
-    r"\s?(?:[cmk]?m|k?g|m?l|lbs?|oz|v|w|gb|mb|ft|uhr|am|pm|h\d?|°|\"|/|x\s?\d|metres?|meters?|lit(?:er|re)s?|inch|stars?)"
+    r"\s?(?:[cmk]?m|k?g|m?l|lbs?|oz|v|w|gb|mb|ft|uhr|am|pm|h\d?|°|\"|/|x\s?\d|metres?|meters?|m[eè]tres|metri|metros|lit(?:er|re)s?|inch|stars?)"
     r"(?![^\W_])",
     re.IGNORECASE,
 )
@@ -144,6 +150,7 @@ def _in_words(text: str, language: str) -> Iterator[WrittenAmount]:
 
 
 def _in_figures(text: str, language: str) -> Iterator[WrittenAmount]:
+    spoken, spoken_end = "", 0
     for m in _NUMBER.finditer(text):
         start, end = m.span()
         if suffix := _SUFFIX.match(text, end):
@@ -166,9 +173,12 @@ def _in_figures(text: str, language: str) -> Iterator[WrittenAmount]:
             # `$45 USD`: the code says more than the sign
             whole = bool(after and back and (front in {"", back} or unit.upper() in CODES))
             end = after.end() if after and whole else end
-            yield WrittenAmount(before.start() if before else start, end, value, back if whole else front)
+            spoken, spoken_end = back if whole else front, end
+            yield WrittenAmount(before.start() if before else start, end, value, spoken)
         elif shared := _shared_currency(text, end, language):
             yield WrittenAmount(start, end, value, shared)
+        elif spoken and (link := _INSTEAD.match(text, spoken_end)) and link.end() == start:
+            yield WrittenAmount(start, end, value, spoken)
         elif not text[start - 1 : start].isalpha() and _is_plain_money(text, m[0], start, end):
             yield WrittenAmount(start, end, value, "")
 
@@ -184,7 +194,9 @@ def _shared_currency(text: str, end: int, language: str) -> str:
 def _is_plain_money(text: str, number: str, start: int, end: int) -> bool:
     """Whether a number without currency is money: `54.00` or `1.2k` after a money word, or "charged me 54 twice"."""
     if re.search(r"[.,]\d\d$", number) or text[end - 1] in "kK-–":
-        cue = _MONEY_CUE.search(text, max(0, start - 50), start) and not _OCLOCK.search(text, max(0, start - 6), start)
+        mine = "," in number and _MY_MONEY.search(text, max(0, start - 8), start)
+        cue = mine or _MONEY_CUE.search(text, max(0, start - 50), start)
+        cue = cue and not _OCLOCK.search(text, max(0, start - 6), start)
         return bool(cue) and not _UNIT.match(text, end)
     return bool(
         number.isdigit()

@@ -21,10 +21,11 @@ _PAST: Final = re.compile(
 )
 _FUTURE: Final = re.compile(
     r"\b(?:will|'ll|going|need|needs|by|until|till|til|before|leave|leaves|leaving|fly|flying|flies|travel|starts?|is on|is this|are on|"
-    r"deadline|due|expires?|arriving|want|expect|must|otherwise|latest|is|are|"
+    r"deadline|due|expires?|arriving|want|expect|must|otherwise|latest|are|"
+    r"is(?![^.!?;\n]{0,50}\b(?:bezorgd|geleverd|gekomen|aangekomen|afgeleverd|afgeschreven|verzonden|opgehaald)\b)|"
     r"wird|werden|soll|sollen|muss|müssen|brauche|brauchen|bis|spätestens|vor|fliegen|reisen|verreisen|erwarte|findet|geht|ist|sind|"
     r"avant|jusqu|besoin|part|pars|partons|sera|est|faut|hasta|antes|necesito|será|es|salgo|entro|prima|serve|sarà|parto|"
-    r"voor|vóór|uiterlijk|nodig|wordt|zal|até|preciso|é|è|pouvez|possible|posible|podéis|pueden|possibile|potete|possível|podem|"
+    r"partono|inizia|comincia|empieza|commence|começa|begint|voor|vóór|uiterlijk|nodig|wordt|zal|até|preciso|é|è|pouvez|possible|posible|podéis|pueden|possibile|potete|possível|podem|"
     r"mogelijk|kunnen|\w{2,12}(?:rán|rá|ranno|rà|rão|remos))\b",
     _I,
 )
@@ -52,7 +53,7 @@ _EVENTS: Final = {
     "exam": "exams?|finals|prüfung\\w{0,4}|klausur|examen|esame|exame|prova|soutenance|doutoramento|tese|tesis|laurea|afstuderen",
     "interview": "interview|vorstellungsgespräch|entretien|entrevista|colloquio di lavoro|colloquio|sollicitatie\\w{0,8}",
     "flight": "flight|fly|flying|plane|airport|flug|fliege[n]?|abflug|vol|avion|vuelo|vuela|volo|vola|voliamo|vlucht|vliegen|voo",
-    "wedding": "wedding|bride|bridal|married|marry|bridesmaid|hochzeit\\w{0,6}|heirate\\w?|standesamt|mariage|marions|boda|nos casamos|matrimonio|nozze|bruiloft|trouwen|trouwfeest|huwelijk|casamento",
+    "wedding": "wedding|bride|bridal|married|marry|bridesmaid|hochzeit\\w{0,6}|heirate\\w?|standesamt|mariage|marions|boda|nos casamos|matrimonio|nozze|bruiloft|trouwt|trouwen|se marie|me marie|se casa|me caso|si sposa|mi sposo|ci sposiamo|casa-se|caso-me|trouwfeest|huwelijk|casamento",
     "birthday": "birthday|bday|geburtstag\\w{0,8}|anniversaire|cumpleaños|compleanno|verjaardag|jarig|aniversário|faz anos|faço anos|fazem anos|faz \\d{1,2} anos|cumple años|cumple \\d{1,2}|su cumple|mi cumple|compie|anniv|verjaart|anniversary|jubiläum|hochzeitstag",
     "funeral": "funeral|memorial|burial|wake|beerdigung|trauerfeier|beisetzung|bestattung|enterrement|obsèques|funérailles|funerale|begrafenis|uitvaart|entierro|enterro|velório|funerali|crematie",
     "medical": "surgery|operation|hospital|op-termin|krankenhaus|chemo\\w{0,8}|due date|geburtstermin|opération|cirugía|operación|intervento chirurgico|intervento|ospedale|accouchement|hôpital|operatie|bevalling|ziekenhuis|cirurgia",
@@ -98,9 +99,10 @@ _DONE: Final = re.compile(
     _I,
 )
 _PROMISED: Final = re.compile(
-    r"\b(?:toegezegd|beloofd|gepland|verwacht|aangekondigd|bezorging|levering)\b[^.!?\n]{0,30}\bvoor (?:de |het )?$", _I
+    r"\b(?:toegezegd|beloofd|gepland|verwacht|aangekondigd|bezorging|levering|zou)\b[^.!?\n]{0,30}\b(?:voor|uiterlijk) (?:de |het )?$",
+    _I,
 )
-"""Dutch `voor` that is "for", not "before"."""
+"""What the shop had promised, which binds the customer to nothing; Dutch `voor` is "for" as well as "before"."""
 
 
 def tense(text: str, start: int, end: int) -> int:
@@ -127,6 +129,11 @@ def told_before(text: str, start: int) -> bool:
     """Whether the clause speaks of the past before it comes to a day."""
     left = max((c.end() for c in _CLAUSE.finditer(text, max(0, start - 90), start)), default=max(0, start - 90))
     return _PAST.search(text, left, start) is not None
+
+
+def binds(text: str, start: int) -> bool:
+    """Whether the word right before a day makes it the end of something."""
+    return _BINDING.search(text, max(0, start - 50), start) is not None
 
 
 def why_binding(text: str, start: int, end: int, edges: tuple[int, int], within: bool) -> str:

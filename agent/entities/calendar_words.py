@@ -48,7 +48,16 @@ _RELATIVE: Final = {
     "fr": {"aujourd": 0, "demain": 1, "hier": -1, "avant-hier": -2, "après-demain": 2},
     "es": {"hoy": 0, "mañana": 1, "ayer": -1, "anteayer": -2, "antier": -2, "anoche": -1},
     "it": {"oggi": 0, "stasera": 0, "domani": 1, "dopodomani": 2, "ieri": -1, "altroieri": -2},
-    "nl": {"vandaag": 0, "morgen": 1, "overmorgen": 2, "gisteren": -1, "eergisteren": -2},
+    "nl": {
+        "vandaag": 0,
+        "morgen": 1,
+        "morgenochtend": 1,
+        "morgenmiddag": 1,
+        "morgenavond": 1,
+        "overmorgen": 2,
+        "gisteren": -1,
+        "eergisteren": -2,
+    },
     "pt": {"hoje": 0, "amanhã": 1, "amanha": 1, "ontem": -1, "anteontem": -2},
 }
 _UNITS: Final = {

@@ -79,7 +79,7 @@ _IF_NOT: Final = re.compile(
     r"\b(?:si (?:no|vous ne|je n['’e])|se (?:non|não)|sans|sin|senza|sem|als (?:ik|jullie|u|er) )\b[^.!?\n]{0,60}$", _I
 )
 _EVERY: Final = re.compile(
-    r"\b(?:le|chaque|tous les|los|cada|todos los|ogni|tutti i|elke|iedere|toda|todas? as?|every|each|jeden) $", _I
+    r"\b(?:le|la|chaque|tous les|los|cada|todos los|ogni|tutti i|elke|iedere|toda|todas? as?|every|each|jeden) $", _I
 )
 """Before a weekday that is every such day."""
 _A_WEEK_ON: Final = re.compile(r" (?:over een week|in einer woche|en huit|week)\b", _I)
@@ -99,7 +99,7 @@ _END_OF: Final = re.compile(
     _I,
 )
 _IT_IS: Final = re.compile(
-    r"\b(?:it's|it’s|its|it is|today is|heute ist|es ist|nous sommes|on est|hoy es|oggi è|het is|vandaag is het|hoje é) $",
+    r"(?:^|[.,!?] )(?:è|é|es|c'est) $|\b(?:it's|it’s|its|it is|today is|heute ist|es ist|nous sommes|on est|hoy es|oggi è|het is|vandaag is het|hoje é) $",
     _I,
 )
 _WEEKEND: Final = re.compile(
@@ -164,7 +164,7 @@ def _from_words(scan: Scan, today: date) -> Iterator[WrittenDate]:
     for m in _WEEKEND.finditer(text):
         yield WrittenDate(*m.span(), today + timedelta(days=(5 - today.weekday()) % 7))
     for m in _THIS_PART.finditer(text):
-        yield WrittenDate(*m.span(), today, names="morning" if m["morning"] else "")
+        yield WrittenDate(*m.span(), today, names="now" if m["morning"] else "")
     for m in _SECOND_DAY.finditer(text) if scan.language == "pt" else ():
         start = m.start() if m["n"] else text.lower().index("segunda", m.start())
         if found := _weekday(scan, start, m.end(), int(m["n"] or 2) - 2, today):
@@ -236,8 +236,8 @@ def _weekday(scan: Scan, start: int, end: int, weekday: int, today: date) -> Wri
     coming, soon = _BEFORE_NEXT.search(text, head, start), _AFTER_NEXT.match(text, end)
     before, after = last or coming, passed or soon
     this = coming is not None and coming[0].lower().strip() == "this"
-    if not before and not after and _IT_IS.search(text, max(0, start - 10), start):
-        return WrittenDate(start, end, today + timedelta(days=(ahead + 3) % 7 - 3), names="weekday")
+    if not before and not after and _IT_IS.search(text, max(0, start - 16), start):
+        return WrittenDate(start, end, today + timedelta(days=(ahead + 3) % 7 - 3), names="now")
     future = bool(coming or soon) or tense(text, start, end) > 0
     if last or passed or not future or (this and tense(text, start, end) < 0):
         days = ahead - 7
@@ -318,7 +318,7 @@ def _end_of(text: str, m: re.Match[str], unit: int, today: date) -> WrittenDate 
 def _with_weekdays(text: str, days: list[WrittenDate]) -> Iterator[WrittenDate]:
     """The days in order, a weekday made one with the date right behind it: "Tuesday, 3 November"."""
     for i, w in enumerate(days):
-        if w.names == "weekday" and i + 1 < len(days) and days[i + 1].names == "month":
+        if w.names in {"weekday", "now"} and i + 1 < len(days) and days[i + 1].names == "month":
             gap = THEN.match(text, w.end)
             if days[i + 1].start < w.end or (gap and gap.end() == days[i + 1].start):
                 days[i + 1] = replace(days[i + 1], start=w.start)
@@ -349,7 +349,7 @@ def dates(scan: Scan, today: date, month_first: bool) -> None:
         if not scan.free(w.start, w.end):
             continue
         edges = (days[i - 1].end if i else 0, days[i + 1].start if i + 1 < len(days) else len(text))
-        may_bind = w.day >= today and w.names != "morning"
+        may_bind = w.day >= today and w.names != "now"
         why = why_binding(text, w.start, w.end, edges, w.within) if may_bind else ""
         if w.within and not why:
             continue

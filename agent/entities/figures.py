@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from agent.entities.binding import tense, told_before
+from agent.entities.binding import binds, tense, told_before
 
 _I: Final = re.IGNORECASE
 
@@ -23,7 +23,8 @@ class WrittenDate:
     within: bool = False
     """Whether it is the end of a period ("within 48 hours")."""
     names: str = ""
-    """`weekday` where it names a day of the week, `month` where it names day and month, which says more."""
+    """`weekday` where it names a day of the week, `month` where it names day and month, which says more, and `now`
+    where it only says what day it is, which binds nobody."""
 
 
 _ISO: Final = re.compile(r"(?<![\w./-])(20\d\d)([-/.])(\d{1,2})\2(\d{1,2})(?!\d|[-.]\d)")
@@ -80,7 +81,7 @@ def _bare(text: str, today: date, language: str) -> Iterator[WrittenDate]:
             yield WrittenDate(*m.span(), day, names="month")
 
 
-_MONTHS_AHEAD: Final = 60
+_MONTHS: Final = 60
 
 
 def make_date(year: int, month: int, day: int) -> date | None:
@@ -103,11 +104,16 @@ def nearest(today: date, month: int, day: int) -> date | None:
 
 
 def likely(text: str, start: int, end: int, today: date, month: int, day: int) -> date | None:
-    """The nearest such day, but the last one where it would lie months ahead and the clause tells of the past."""
+    """The nearest such day, unless that is months off and the words say otherwise.
+
+    A day months ahead that no word puts in the future was last year; one months ago that binds is still to come.
+    """
     found = nearest(today, month, day)
-    far = found is not None and (found - today).days > _MONTHS_AHEAD
-    if found and far and told_before(text, start) and tense(text, start, end) < 0:
+    away = (found - today).days if found else 0
+    if found and away > _MONTHS and tense(text, start, end) < 0 and not binds(text, start):
         return make_date(found.year - 1, month, day)
+    if found and away < -_MONTHS and binds(text, start):
+        return make_date(found.year + 1, month, day)
     return found
 
 

@@ -69,7 +69,7 @@ _BARE_CHARGE: Final = re.compile(
     r"\b(?:charged|refunded|billed|debited|paid)(?: me| us| only| just| you)? $", re.IGNORECASE
 )
 _BARE_AFTER: Final = re.compile(r"\s(?:twice|instead|again|back|for (?:the|a|an|my|this|it)|but)\b|\s?[.,;!?)]?\s*$")
-_OCLOCK: Final = re.compile(r"\b(?:at|um|om|à|às|alle|las|ore)\s$", re.IGNORECASE)
+_OCLOCK: Final = re.compile(r"\b(?:at|um|om|à|às|alle|dalle|le|las|ore)\s$", re.IGNORECASE)
 _WEIGHT: Final = re.compile(r"\b(?:weigh|heav|lifts?|load|wiegt|gewicht)\w{0,5}[^.!?\n]{0,20}$", re.IGNORECASE)
 _UNIT: Final = re.compile(
     r"\s?(?:[cmk]?m|k?g|m?l|lbs?|oz|v|w|gb|mb|ft|uhr|am|pm|h\d?|°|\"|/|x\s?\d|metres?|meters?|m[eè]tres|metri|metros|lit(?:er|re)s?|inch|stars?)"
@@ -179,7 +179,7 @@ def _in_figures(text: str, language: str) -> Iterator[WrittenAmount]:
             yield WrittenAmount(start, end, value, shared)
         elif spoken and (link := _INSTEAD.match(text, spoken_end)) and link.end() == start:
             yield WrittenAmount(start, end, value, spoken)
-        elif not text[start - 1 : start].isalpha() and _is_plain_money(text, m[0], start, end):
+        elif not text[start - 1 : start].isalpha() and _is_plain_money(text, m[0], start, end, language):
             yield WrittenAmount(start, end, value, "")
 
 
@@ -191,10 +191,12 @@ def _shared_currency(text: str, end: int, language: str) -> str:
     return currency_of((after["sign"] or after["word"]).lower(), language) if after else ""
 
 
-def _is_plain_money(text: str, number: str, start: int, end: int) -> bool:
+def _is_plain_money(text: str, number: str, start: int, end: int, language: str) -> bool:
     """Whether a number without currency is money: `54.00` or `1.2k` after a money word, or "charged me 54 twice"."""
     if re.search(r"[.,]\d\d$", number) or text[end - 1] in "kK-–":
-        mine = "," in number and _MY_MONEY.search(text, max(0, start - 8), start)
+        mine = (
+            "," in number and language != "en" and (len(number) > 4 or _MY_MONEY.search(text, max(0, start - 8), start))
+        )
         cue = mine or _MONEY_CUE.search(text, max(0, start - 50), start)
         cue = cue and not _OCLOCK.search(text, max(0, start - 6), start)
         return bool(cue) and not _UNIT.match(text, end)

@@ -14,7 +14,7 @@ _PAST: Final = re.compile(
     r"war|waren|wurde|wurden|hat|hatte|hatten|habe|haben|kam|kamen|ist an|sollte|sollten|seit|\w{0,12}ge\w{3,12}t|sagte|stand|vom|"
     r"était|étaient|ai|avez|avons|devait|depuis|est arrivée?|a été|llegó|compré|pagué|era|fue|desde|he|han|"
     r"è arrivat[oa]|ho|avete|doveva|da|kwam|heb|hebben|heeft|zou|was|sinds|chegou|comprei|paguei|foi|devia|desde|"
-    r"avait|avais|aviez|reçue?|promise?|iban|recibido|enviado|devuelto|entregado|pagado|cobrado|commandée?|achetée?|livrée?|envoyée?|renvoyée?|dijo|dijeron|dijisteis|pedí|recibí|hemos|habéis|"
+    r"stat[oai]|été|sido|avait|avais|aviez|reçue?|promise?|iban|recibido|enviado|devuelto|entregado|pagado|cobrado|commandée?|achetée?|livrée?|envoyée?|renvoyée?|dijo|dijeron|dijisteis|pedí|recibí|hemos|habéis|"
     r"effettuat[oa]|spedit[oa]|consegnat[oa]|comprat[oa]|ordinat[oa]|pagat[oa]|ricevut[oa]|ontvangen|besteld|gekocht|betaald|geleverd|bezorgd|"
     r"recebido|devolvido|entregue|entrado|aveva|avevate|avevo|detto|abbiamo|hanno|dal|beloofd|zei|had|hadden|kregen|kreeg|disse|disseram|ficou|ficaram|liguei|recebi|veio)\b",
     _I,
@@ -85,11 +85,11 @@ _WANTED: Final = re.compile(
 _DEMAND: Final = re.compile(
     r"\b(?:answer|reply|respond|response|refund(?: me)?|want|need|expect|demand|require|must|please|otherwise|or (?:i|we)|confirm|"
     r"bitte|erwarte|brauche|verlange|melden|antwort\w{0,4}|sonst|andernfalls|muss|müssen|"
-    r"exige|veuillez|attends|sinon|je veux|merci de|faute de|si vous ne|répon\w{1,4}|rembourse[rz]|envoyez|fournir|transmettez|"
-    r"exijo|quiero|espero|si no|contest\w{1,4}|respond\w{1,4}|respuesta|por favor|de lo contrario|env[ií]en?|devuélva\w{0,4}|"
-    r"pretendo|voglio|attendo|altrimenti|esigo|se non|risposta|rispond\w{1,4}|per favore|inviate|inviare|rimborsate|mandate|"
-    r"eis|verwacht|anders|reactie|antwoord|graag|ik wil|stuur|reageer|"
-    r"quero|aguardo|se não|resposta|respond\w{1,5}|sob pena|enviem|apresent\w{1,4}|mandem|reembolsem|only have|have only)\b",
+    r"exige|veuillez|attends|sinon|je veux|merci de|faute de|si vous ne|répon\w{1,4}|rembourse[rz]|envoyez|fournir|je demande|transmettez|"
+    r"exijo|quiero|espero|si no|contest\w{1,4}|respond\w{1,4}|respuesta|solicit\w{1,4}|pido|por favor|de lo contrario|env[ií]en?|devuélva\w{0,4}|"
+    r"pretendo|voglio|attendo|altrimenti|esigo|se non|risposta|riscontro|chied[eo]|rispond\w{1,4}|per favore|inviate|inviare|rimborsate|mandate|"
+    r"eis|verwacht|anders|reactie|antwoord|graag|ik wil|stuur|reageer|verzoek|"
+    r"quero|aguardo|se não|resposta|peço|solicit\w{1,4}|respond\w{1,5}|sob pena|enviem|apresent\w{1,4}|mandem|reembolsem|only have|have only)\b",
     _I,
 )
 _DONE: Final = re.compile(
@@ -117,6 +117,8 @@ def tense(text: str, start: int, end: int) -> int:
         return min(near, default=_NO_GAP)
 
     past, future = gap(_PAST), gap(_FUTURE)
+    if binds(text, start) and not _PAST.search(text, left, start):
+        return 1
     beside = _EVENT.search(text, max(left, start - _BESIDE), start)
     if beside and beside.lastgroup not in _THREATS and not _PAST.search(text, left, start):
         return 1  # "Batizado no domingo, e a vela veio gravada"

@@ -91,7 +91,14 @@ _COUNTS: Final = (
     "nine|neun|neuf|nueve|nove|negen",
     "ten|zehn|dix|diez|dieci|tien|dez",
 )
-COUNTS: Final = {w: n for n, ws in enumerate(_COUNTS, 1) for w in ws.split("|")}
+_MORE_COUNTS: Final = {
+    12: "twelve|zwölf|douze|doce|dodici|twaalf|doze",
+    14: "fourteen|vierzehn|quatorze|catorce|quattordici|veertien|catorze",
+    15: "fifteen|fünfzehn|quinze|quince|quindici|vijftien",
+    20: "twenty|zwanzig|vingt|veinte|venti|twintig|vinte",
+    30: "thirty|dreißig|trente|treinta|trenta|dertig|trinta",
+}
+COUNTS: Final = {w: n for n, ws in (*enumerate(_COUNTS, 1), *_MORE_COUNTS.items()) for w in ws.split("|")}
 """Small numbers in words."""
 
 Role = tuple[str, int]

@@ -85,7 +85,7 @@ _NOT_NAMES: Final = frozenset(
     "order orders refund help urgent still again help! regards best sent from ceo manager owner mr mrs ms dr fyi asap ok okay "
     "bestellung bestellnummer ticket rma non nein oui si sí não ref invoice rechnung commande pedido ordine "
     "germany england london berlin france spain italy uk usa dhl ups dpd gls evri hermes fedex amazon paypal visa mastercard "
-    "god heaven really honestly seriously unbelievable pathetic appalling anyway obviously goodbye bye cancel replace reply sort fix call disgraceful shame enough perfect yours unacceptable ridiculous disappointed angry furious good fine great broken new sorry".split()
+    "god heaven auftrag vertretung im really honestly seriously unbelievable pathetic appalling anyway obviously goodbye bye cancel replace reply sort fix call disgraceful shame enough perfect yours unacceptable ridiculous disappointed angry furious good fine great broken new sorry".split()
 )  # fmt: skip
 
 _SIGNATURE: Final = 160
@@ -120,13 +120,13 @@ def people(scan: Scan, known: str, not_people: frozenset[str]) -> None:
         first = m[1].split()[0].lower()
         if first not in _NOT_NAMES and first not in {"on", "in", "attached", "spelled", "correct", "wrong"}:
             scan.add("name", m[1], *m.span(1))
+    if not any(e.kind == "name" and e.span.end > len(text) - _SIGNATURE for e in scan.found):
+        for m in _OWN_LINE.finditer(text, max(0, len(text) - _SIGNATURE)):
+            if " " in m[1]:
+                _add(scan, m, not_people)
     if not any(e.kind == "name" and e.span.end > len(text) - 40 for e in scan.found):
         for form in (_LAST_LINE, _BEFORE_CONTACT):
             for m in form.finditer(text):
-                _add(scan, m, not_people)
-    if not any(e.kind == "name" for e in scan.found):
-        for m in _OWN_LINE.finditer(text, max(0, len(text) - _SIGNATURE)):
-            if " " in m[1]:
                 _add(scan, m, not_people)
 
 

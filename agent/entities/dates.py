@@ -127,7 +127,7 @@ _THIS_PART: Final = re.compile(
 )
 """Parts of the day of the message; its morning is past when people write of it."""
 _SECOND_DAY: Final = re.compile(
-    r"\b(?:(?:na|à|nesta|esta|até|desde|para|pra|última|próxima) (?:próxima |última )?segunda(?P<feira>[ -]feira)?|(?P<n>[2-6])[.ªa]{1,2}[ -]feira)\b"
+    r"\b(?:(?:na|à|nesta|esta|até|desde|para|pra|última|próxima) (?:próxima |última )?(?P<day>segunda)(?P<feira>[ -]feira)?|(?P<n>[2-6])[.ªa]{1,2}[ -]feira)\b"
     r"(?(feira)|(?(n)|(?=\s*(?:[.,;:!?)]|$)|\s(?:passada|que|de manhã|à|às|dia|mas|e|ou|por|ao|no|pra|para|me|não|é|foi|ele|ela|eu|vou|já|nada)\b)))",
     _I,
 )
@@ -166,7 +166,7 @@ def _from_words(scan: Scan, today: date) -> Iterator[WrittenDate]:
     for m in _THIS_PART.finditer(text):
         yield WrittenDate(*m.span(), today, names="now" if m["morning"] else "")
     for m in _SECOND_DAY.finditer(text) if scan.language == "pt" else ():
-        start = m.start() if m["n"] else text.lower().index("segunda", m.start())
+        start = m.start("n" if m["n"] else "day")
         if found := _weekday(scan, start, m.end(), int(m["n"] or 2) - 2, today):
             yield found
 

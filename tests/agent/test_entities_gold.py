@@ -1,7 +1,7 @@
 """The reader of entities measured on 270 texts that were marked before it read them.
 
 Every second one of the first 145 was never tuned on. The 125 after them, 25 in each of five languages, were all looked at
-in the end: at first the other half stood at 0.91 of order ids and 0.95 of deadlines found, all else at its goal.
+in the end; at first the other half stood at 0.91 of order ids, 0.95 of deadlines and 0.78 of names found.
 """
 
 from __future__ import annotations

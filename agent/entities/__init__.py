@@ -10,7 +10,7 @@ from typing import Final
 from agent.case import Customer, Entities, Entity, Message, Span
 from agent.entities.contact import addresses, mail_and_web, phones
 from agent.entities.dates import dates
-from agent.entities.ids import bare_orders, cards, id_format, order_key, orders, parcels
+from agent.entities.ids import bare_orders, cards, id_format, order_key, orders, parcels, shaped_parcels
 from agent.entities.people import people
 from agent.entities.products import catalogue, products
 from agent.entities.scan import Scan
@@ -45,7 +45,8 @@ def extract(
     """
     shop = catalogue(tuple(store_products))
     style = id_format(order_id_format)
-    nobody = shop.words | {w.lower() for name in store_names for w in name.split()}
+    own = frozenset(w.lower() for name in store_names for w in name.split())
+    nobody = shop.words | own
 
     def read(text: str, number: int, day: date) -> Scan:
         scan = Scan(text, number, language)
@@ -54,17 +55,18 @@ def extract(
         digits = any(map(str.isdigit, text))
         mail_and_web(scan)
         if digits:
+            shaped_parcels(scan)
             orders(scan, style)
             parcels(scan)
             cards(scan)
             addresses(scan)
-            for a in find_amounts(text, language):
-                scan.add("amount", f"{a.value:.2f}", a.start, a.end, a.currency)
+        for a in find_amounts(text, language):
+            scan.add("amount", f"{a.value:.2f}", a.start, a.end, a.currency)
         dates(scan, day, month_first=_month_first(text, default_region, language))
         if digits:
             phones(scan, default_region)
         people(scan, customer.name, nobody)
-        products(scan, shop)
+        products(scan, shop, own)
         return scan
 
     subjects = [read(m.subject, i, m.at.date()) for i, m in enumerate(messages)]

@@ -40,16 +40,25 @@ _MORE_WEEKDAYS: Final = {
     "de": {"sonnabend": 5},
     "es": {"miercoles": 2, "sabado": 5},
     "it": {"lunedi": 0, "martedi": 1, "mercoledi": 2, "giovedi": 3, "venerdi": 4},
-    "pt": {"terça": 1, "quarta": 2, "quinta": 3, "sexta": 4, "sabado": 5},
+    "pt": {"terça": 1, "terca": 1, "quarta": 2, "quinta": 3, "sexta": 4, "sabado": 5},
 }
 _RELATIVE: Final = {
     "en": {"today": 0, "tonight": 0, "tomorrow": 1, "tmrw": 1, "yesterday": -1},
     "de": {"heute": 0, "morgen": 1, "übermorgen": 2, "gestern": -1, "vorgestern": -2},
     "fr": {"aujourd": 0, "demain": 1, "hier": -1, "avant-hier": -2, "après-demain": 2},
-    "es": {"hoy": 0, "mañana": 1, "ayer": -1, "anteayer": -2, "anoche": -1},
-    "it": {"oggi": 0, "stasera": 0, "domani": 1, "dopodomani": 2, "ieri": -1},
-    "nl": {"vandaag": 0, "morgen": 1, "overmorgen": 2, "gisteren": -1, "eergisteren": -2},
-    "pt": {"hoje": 0, "amanhã": 1, "ontem": -1, "anteontem": -2},
+    "es": {"hoy": 0, "mañana": 1, "ayer": -1, "anteayer": -2, "antier": -2, "anoche": -1},
+    "it": {"oggi": 0, "stasera": 0, "domani": 1, "dopodomani": 2, "ieri": -1, "altroieri": -2},
+    "nl": {
+        "vandaag": 0,
+        "morgen": 1,
+        "morgenochtend": 1,
+        "morgenmiddag": 1,
+        "morgenavond": 1,
+        "overmorgen": 2,
+        "gisteren": -1,
+        "eergisteren": -2,
+    },
+    "pt": {"hoje": 0, "amanhã": 1, "amanha": 1, "ontem": -1, "anteontem": -2},
 }
 _UNITS: Final = {
     "en": {"hour": 0, "hours": 0, "hrs": 0, "day": 1, "days": 1, "week": 7, "weeks": 7, "month": 30, "months": 30},
@@ -63,16 +72,16 @@ _UNITS: Final = {
 _FEASTS: Final = {
     "en": {"christmas": (12, 25), "xmas": (12, 25), "halloween": (10, 31)},
     "de": {"weihnachten": (12, 24), "heiligabend": (12, 24), "silvester": (12, 31), "nikolaus": (12, 6)},
-    "fr": {"noël": (12, 25)},
+    "fr": {"noël": (12, 25), "noel": (12, 25), "réveillon": (12, 24)},
     "es": {"navidad": (12, 25), "nochebuena": (12, 24), "nochevieja": (12, 31)},
-    "it": {"natale": (12, 25), "capodanno": (1, 1)},
-    "nl": {"kerst": (12, 25), "kerstmis": (12, 25), "sinterklaas": (12, 5)},
-    "pt": {"natal": (12, 25)},
-}
+    "it": {"natale": (12, 25), "capodanno": (1, 1), "epifania": (1, 6), "ferragosto": (8, 15)},
+    "nl": {"kerst": (12, 25), "kerstmis": (12, 25), "kerstavond": (12, 24), "sinterklaas": (12, 5), "pakjesavond": (12, 5), "oudejaarsavond": (12, 31), "koningsdag": (4, 27)},
+    "pt": {"natal": (12, 25), "consoada": (12, 24)},
+}  # fmt: skip
 
 _COUNTS: Final = (
     "one|a|an|ein|eine|einem|einer|un|une|una|uno|een|um|uma",
-    "two|zwei|deux|dos|due|twee|dois|duas|couple of|a couple of",
+    "two|zwei|deux|dos|due|twee|dois|duas|couple of|a couple of|un par de|un paio di|um par de",
     "three|drei|trois|tres|tre|drie|três",
     "four|vier|quatre|cuatro|quattro|quatro",
     "five|fünf|cinq|cinco|cinque|vijf",
@@ -82,7 +91,14 @@ _COUNTS: Final = (
     "nine|neun|neuf|nueve|nove|negen",
     "ten|zehn|dix|diez|dieci|tien|dez",
 )
-COUNTS: Final = {w: n for n, ws in enumerate(_COUNTS, 1) for w in ws.split("|")}
+_MORE_COUNTS: Final = {
+    12: "twelve|zwölf|douze|doce|dodici|twaalf|doze",
+    14: "fourteen|vierzehn|quatorze|catorce|quattordici|veertien|catorze",
+    15: "fifteen|fünfzehn|quinze|quince|quindici|vijftien",
+    20: "twenty|zwanzig|vingt|veinte|venti|twintig|vinte",
+    30: "thirty|dreißig|trente|treinta|trenta|dertig|trinta",
+}
+COUNTS: Final = {w: n for n, ws in (*enumerate(_COUNTS, 1), *_MORE_COUNTS.items()) for w in ws.split("|")}
 """Small numbers in words."""
 
 Role = tuple[str, int]

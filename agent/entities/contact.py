@@ -38,7 +38,8 @@ _PHONE: Final = re.compile(r"(?<![\w.,/#-])(?:\+ ?\d|\(?0|\(\d|\d)(?:[ ()./\u00a
 _PHONE_CUE: Final = re.compile(
     r"\b(?:call|phone|telephone|tel|mobile|cell|ring|reach|text|whatsapp|fax|number|telefon|telefonnummer|handy|handynummer|"
     r"mobil|anruf\w{0,4}|rufen|rückruf|erreich\w{0,5}|nummer|téléphone|appele[rz]|joindre|teléfono|llam\w{0,4}|móvil|telefono|"
-    r"chiam\w{0,4}|cellulare|bel|bellen|telefoon|telefone|ligu?e?|telemóvel|celular)\b[^\n]{0,40}$",
+    r"chiam\w{0,4}|cellulare|bel|bellen|telefoon|telefone|ligu?e?|telemóvel|celular|"
+    r"tlf|tfno|tlm|telem|cel|cell|gsm|portable|joignable|bereikbaar|telnr|contacto)\b[^\n]{0,40}$",
     _I,
 )
 _AMERICAN: Final = re.compile(r"\(?[2-9]\d\d\)?[ .-]\d{3}[.-]\d{4}")
@@ -100,10 +101,10 @@ _ADDRESSES: Final = (
     ),
     re.compile(
         r"\b(?:Calle|C/|Avenida|Avda\.?|Plaza|Paseo|Via|Viale|Piazza|Corso|Rua|Travessa|Praça|Largo)"
-        rf" (?:(?:de la|de los|de las|del|de|della|dei|di|da|do|dos|das) )?{_WORD}(?: {_WORD}){{0,3}},? (?:n\.?º? ?)?\d{{1,4}}[a-z]?\b{_POSTCODE}"
+        rf" (?:(?:de la|de los|de las|del|de|della|dei|di|da|do|dos|das) )?{_WORD}(?: {_WORD}){{0,3}},? (?:n\.?º? ?)?\d{{1,4}}(?:/?[a-zA-Z]|/\d)?\b(?:, ?\d{{1,2}} ?[ºª°](?: ?[A-Z]\b| (?:izq|dcha|esq|dto)\b\.?)?)?{_POSTCODE}"
     ),
     re.compile(
-        rf"\b[A-Z][\w'’-]{{0,24}}?(?:straat|weg|laan|plein|gracht|kade|singel|dijk|dreef) \d{{1,4}} ?[a-z]?\b{_POSTCODE}"
+        rf"\b[A-Z][\w'’-]{{0,24}}?(?:straat|weg|laan|plein|gracht|kade|singel|dijk|dreef) \d{{1,4}}(?:-\d{{1,3}}| ?[a-zA-Z]\b)?\b{_POSTCODE}"
     ),
 )
 _HINTS: Final = (

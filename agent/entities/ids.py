@@ -21,12 +21,12 @@ _CARRIERS: Final = {
     "fedex": "FedEx", "royal mail": "Royal Mail", "parcelforce": "Parcelforce", "yodel": "Yodel", "postnl": "PostNL",
     "bpost": "bpost", "chronopost": "Chronopost", "colissimo": "Colissimo", "la poste": "La Poste",
     "correos": "Correos", "seur": "SEUR", "brt": "BRT", "poste italiane": "Poste Italiane", "ctt": "CTT", "tnt": "TNT",
-    "deutsche post": "Deutsche Post", "amazon logistics": "Amazon", "mondial relay": "Mondial Relay",
+    "mrw": "MRW", "nacex": "Nacex", "sda": "SDA", "deutsche post": "Deutsche Post", "amazon logistics": "Amazon", "mondial relay": "Mondial Relay",
 }  # fmt: skip
 _CARRIER: Final = re.compile(rf"\b{words(*_CARRIERS)}\b", _I)
 _S10_CARRIER: Final = {
     "GB": "Royal Mail", "DE": "DHL", "US": "USPS", "FR": "La Poste", "NL": "PostNL", "ES": "Correos",
-    "IT": "Poste Italiane", "PT": "CTT", "BE": "bpost", "AT": "Österreichische Post", "CH": "Die Post",
+    "IT": "Poste Italiane", "PT": "CTT", "BR": "Correios", "BE": "bpost", "AT": "Österreichische Post", "CH": "Die Post",
     "CN": "China Post", "SE": "PostNord", "DK": "PostNord",
 }  # fmt: skip
 _PARCEL_FORMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
@@ -43,7 +43,9 @@ _SEVEN_DIGITS: Final = re.compile(r"\d(?:[ A-Z-]{0,4}\d){6}", _I)
 _PARCEL_WORD: Final = words(
     "tracking|track|tracked|track ?& ?trace|tracking[- ]?(?:number|no|nummer|id|code)|trackingnr|parcel|parcels|package|consignment|shipment|waybill|airwaybill",
     "sendung|sendungs(?:nummer|nr|verfolgung|id)|sendung|paket|paket(?:nummer|nr)|frachtbrief|colis|suivi|numéro de suivi|seguimiento|envío|paquete",
-    "tracciamento|spedizione|pacco|verzending|pakket|zending|rastreio|rastreamento|seguimento|envio",
+    "numéro de colis|bordereau|localizador|albarán|expedición|guía",
+    "tracciamento|spedizione|pacco|lettera di vettura|ldv|verzending|(?:pakket|zending|zendings|verzend|barcode)-?(?:nummer|nr|code)|pakket|zending",
+    "track-?trace|rastreio|rastreamento|seguimento|envio|volume|objeto|guia|remessa",
 )
 _PARCEL_TOKEN: Final = r"((?=(?:[A-Z]*\d){7})[A-Z0-9]{8,30}|\d{4}(?: \d{4}){2,5}(?: \d{1,3})?)"
 _CUED_PARCEL: Final = re.compile(rf"\b{_PARCEL_WORD}\b{NUMBER_SIGN}\b{_PARCEL_TOKEN}\b(?![.,]\d)", _I)
@@ -60,15 +62,21 @@ def _mod10_3(digits: str) -> bool:
     return (10 - total % 10) % 10 == check
 
 
+def shaped_parcels(scan: Scan) -> None:
+    """Tracking numbers whose shape alone gives them away, with their carrier."""
+    if not _SEVEN_DIGITS.search(scan.text):
+        return
+    for form, carrier in _PARCEL_FORMS:
+        for m in form.finditer(scan.text):
+            named = _S10_CARRIER.get(m[1].upper(), "") if carrier == "S10" else carrier
+            scan.add("tracking_number", re.sub(r"[ ()-]", "", m[0]).upper(), *m.span(), named)
+
+
 def parcels(scan: Scan) -> None:
-    """Tracking numbers with their carrier. A wrong check digit rejects nothing: carriers print such numbers too."""
+    """Tracking numbers behind a word for them or a carrier's name. A wrong check digit rejects none: some are printed so."""
     text = scan.text
     if not _SEVEN_DIGITS.search(text):
         return
-    for form, carrier in _PARCEL_FORMS:
-        for m in form.finditer(text):
-            named = _S10_CARRIER.get(m[1].upper(), "") if carrier == "S10" else carrier
-            scan.add("tracking_number", re.sub(r"[ ()-]", "", m[0]).upper(), *m.span(), named)
     for form in (_CUED_PARCEL, _CARRIER_PARCEL):
         for m in form.finditer(text):
             scan.add("tracking_number", m[1].replace(" ", "").upper(), *m.span(1), _carrier_near(text, m.start(1)))
@@ -97,7 +105,9 @@ _FOUR_DIGITS: Final = re.compile(r"(?<![\d-])\d{4}(?!\d)")
 _LAST_FOUR: Final = re.compile(
     r"(?:\b(?:ending(?: (?:in|with))?|ends? (?:in|with)|last (?:four|4)(?: digits?)?|end(?:et|end)?(?: auf| mit)?|endziffern?|"
     r"letzten? (?:vier|4)(?: (?:ziffern|stellen))?|terminant par|finissant par|derniers chiffres|terminada en|termina en|"
-    r"termina con|che termina (?:con|per)|eindigend op|eindigt op|laatste (?:vier|4)(?: cijfers)?|terminado em|final|"
+    r"acabada en|acaba en|últim[oa]s (?:cuatro|quatro|4) (?:dígitos|números|cifras)|ultime (?:quattro|4) cifre|"
+    r"termina con|(?:termina|finisce) (?:con|per|in)|(?:finit|se termine) par|eindigend op|eindigt op|eindigend met|eindigt met|"
+    r"laatste (?:vier|4)(?: cijfers)?|terminado em|termina em|acabado em|final|"
     r"visa|master ?card|maestro|amex|american express|card|karte|kreditkarte|carte|tarjeta|carta|kaart|cartão)"
     r"(?:[ :#]|\b(?:is|are|of|on|no|number|nr|card|in|sind|lauten|von)\b){0,6}[*xX•.\- ]{0,20}"
     r"|(?<!\w)(?:[*xX•]{2,4}[ -]?){1,4})(\d{4})(?![\w]|[.,/ -]\d| ?(?:times|pounds|euros?|€|£))",
@@ -147,23 +157,33 @@ def cards(scan: Scan) -> None:
 _ORDER_WORD: Final = words(
     "order|orders|ord|ordernumber|order[- ]?(?:no|nr|id|number)|purchase order|po",
     "bestellung|bestellungen|bestell[- ]?nr|bestell[- ]?nummern?|best\\.?[- ]?nr|auftrag|auftrags[- ]?nr|auftrags[- ]?nummer",
-    "commande|commandes|pedido|pedidos|orden|ordine|ordini|bestelling|bestellingen|bestelnummer|bestelnr|encomenda|encomendas",
+    "commande|commandes|cde|cmde?|compra|pedido|pedidos|orden|ordine|ordini|bestelling|bestellingen|bestelnummer|bestelnr|ordernummer|encomenda|encomendas|enc",
 )
 _OTHER_WORD: Final = words(
     "ticket|tickets|case|invoice|rma|customer|client|account|member|membership|model|serial|pin|otp|room|flat|unit|vat|zip|zip code|postcode|voucher|coupon|policy|claim|error|code|issue",
     "ticketnummer|rechnung|rechnungsnummer|retoure|retouren(?:nr|nummer)|kunde|kunden[- ]?(?:nr|nummer)|vorgang|vorgangsnummer|aktenzeichen|plz|modell|seriennummer|gutschein|fehler",
     "facture|dossier|cliente|factura|fattura|pratica|factuur|klantnummer|fatura|processo",
 )
-_TOKEN: Final = r"([A-Z]{0,4}[-–]?\d[\dA-Z]{0,17}(?:[-–]\d[\dA-Z]{0,17}){0,2})(?![\w–-]|[.,]\d| ?(?:€|£|\$|%|eur\b|gbp\b|usd\b|euros?\b|pounds?\b|days?\b|items?\b|stück\b))"
-_CUED_ORDER: Final = re.compile(rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_])({NUMBER_SIGN})(?<![^\W\d_]){_TOKEN}", _I)
-_NEXT_ORDER: Final = re.compile(rf"(?: ?[,/&+] ?|,? (?:and|und|et|y|e|en|or|oder) )(?:#|no\.? |nr\.? )?{_TOKEN}", _I)
+_TOKEN: Final = r"(20\d\d/\d{2,6}|[A-Z]{0,4}[-–]?\d[\dA-Z]{0,17}(?:[-–]\d[\dA-Z]{0,17}){0,2}(?-i:[-–][A-Z]{1,3})?)(?![\w–-]|[.,]\d| ?(?:€|£|\$|%|eur\b|gbp\b|usd\b|euros?\b|pounds?\b|days?\b|items?\b|stück\b))"
+_CUED_ORDER: Final = re.compile(rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_])({NUMBER_SIGN})(?<![^\W\d_ºª]){_TOKEN}", _I)
+_GROUPED_ORDER: Final = re.compile(
+    rf"(?<![\w]){_ORDER_WORD}(?![^\W\d_]){NUMBER_SIGN}(?<![\w.,-])(\d{{2,4}}(?: \d{{2,4}}){{1,3}})(?![\w€$£%-]| ?[€$£\d]|[.,]\d)",
+    _I,
+)
+_NEXT_ORDER: Final = re.compile(
+    rf"(?: ?[,/&+] ?|,? (?:and|und|et|y|e|en|or|oder|ou|o|of) )(?:(?:le|la|el|il|a|de) )?(?:#|n[or]\.? ?|nº ?|n° ?)?{_TOKEN}",
+    _I,
+)
 _HASH: Final = re.compile(r"(?<![\w&/])#\s?([A-Z]{0,4}-?\d[\dA-Z-]{3,20})(?![\w])", _I)
 _OTHER: Final = re.compile(
     rf"(?<![\w]){_OTHER_WORD}(?![^\W\d_]){NUMBER_SIGN}(?<![^\W\d_])([A-Z]{{0,4}}[-–]?\d[\dA-Z–-]{{2,20}})(?![.,]\d)", _I
 )
 _THREE_DIGITS: Final = re.compile(r"\d{3}")
 _AMAZON: Final = re.compile(r"(?<![\d-])\d{3}-\d{7}-\d{7}(?![\d-])")
-_LETTERED: Final = re.compile(r"(?<![\w-])[A-Z]{1,4}-?\d{6,12}(?![\w-])")
+_LETTERED: Final = re.compile(
+    r"(?<![\w-])(?:[A-Z]{1,4}-?\d{6,12}|(?!INV|RMA|SUB|TKT|REC|RET)[A-Z]{2,3}-\d{5})(?![\w-])"
+)
+_SHORT_ID: Final = re.compile(r"[A-Z]{2,4}-\d{3}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _BARE: Final = re.compile(r"(?!(?:[0-3]\d[01]\d|[01]\d[0-3]\d)20\d\d$|20\d\d[01]\d[0-3]\d$)\d{6,12}")
 """A number that may be an order's without being introduced: no postcode, no card, no date without separators."""
@@ -208,17 +228,18 @@ def orders(scan: Scan, style: IdFormat | None) -> None:
     name = _namer(style)
     if style:
         for m in style.written.finditer(text):
-            scan.add("order_id", style.prefix + m[1], *m.span())
+            if scan.add("order_id", style.prefix + m[1], *m.span()):
+                _more_orders(scan, m.end(), name, style.digits)
     for m in _AMAZON.finditer(text):
         scan.add("order_id", m[0], *m.span())
     for m in _CUED_ORDER.finditer(text):
         sure = "#" in m[1] or re.search(r"\b(?:n[or]|num|id)|°|º|nr", m[0][: -len(m[2])], _I) is not None
-        if not _plausible(m[2], sure) or not scan.add("order_id", name(m[2]), *m.span(2)):
-            continue
-        end = m.end()
-        while (more := _NEXT_ORDER.match(text, end)) and _plausible(more[1], sure=False):
-            scan.add("order_id", name(more[1]), *more.span(1))
-            end = more.end()
+        if _plausible(m[2], sure) and scan.add("order_id", name(m[2]), *m.span(2)):
+            _more_orders(scan, m.end(), name)
+    for m in _GROUPED_ORDER.finditer(text) if style else ():
+        digits = m[1].replace(" ", "")
+        if style and len(digits) == style.digits:
+            scan.add("order_id", name(digits), *m.span(1))
     left = any(scan.free(*m.span()) for m in _THREE_DIGITS.finditer(text))
     for m in _OTHER.finditer(text) if left else ():
         if scan.free(*m.span(1)) and sum(c.isdigit() for c in m[1]) >= 3:
@@ -226,6 +247,15 @@ def orders(scan: Scan, style: IdFormat | None) -> None:
     for m in _HASH.finditer(text):
         if _plausible(m[1], sure=True):
             scan.add("order_id", name(m[1]), *m.span())
+
+
+def _more_orders(scan: Scan, end: int, name: Callable[[str], str], digits: int = 0) -> None:
+    """The ids that follow one that ends at `end`: "FH-104401 and 104402"; with `digits` only those of that length."""
+    while (more := _NEXT_ORDER.match(scan.text, end)) and _plausible(more[1], sure=False):
+        if digits and not re.fullmatch(rf"\d{{{digits}}}", more[1]):
+            return
+        scan.add("order_id", name(more[1]), *more.span(1))
+        end = more.end()
 
 
 def bare_orders(scan: Scan, style: IdFormat | None) -> None:
@@ -248,6 +278,6 @@ def _namer(style: IdFormat | None) -> Callable[[str], str]:
 
 
 def _plausible(token: str, sure: bool) -> bool:
-    """Whether a token behind an order word is its number: four digits at least, and no year unless a `#` or `no.` says so."""
+    """Whether a token behind an order word is its number: four digits, or three behind letters, and no year unless a `#` or `no.` says so."""
     digits = sum(c.isdigit() for c in token)
-    return digits >= 4 and (sure or not _YEAR.fullmatch(token))
+    return (digits >= 4 or _SHORT_ID.fullmatch(token) is not None) and (sure or not _YEAR.fullmatch(token))

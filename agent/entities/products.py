@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from agent.entities.scan import Scan
+from agent.entities.scan import RELATIONS, Scan
 
 _TOKEN: Final = re.compile(r"[^\W_]+")
 _SIZE: Final = re.compile(
@@ -23,6 +23,14 @@ _ARTICLE: Final = re.compile(
     r"le|la|mon|ma|el|mi|un|una|il|lo|mio|mia|de|het|mijn|een|o|meu|minha|um|uma)\s$",
     re.IGNORECASE,
 )
+
+
+_NOUN: Final = re.compile(r"\b[a-zß-ÿ]{4,24} \(?$")
+_PERSON: Final = re.compile(
+    rf"\b(?:{RELATIONS}|senhora?|señora?|signora?|madame|monsieur|mevrouw|meneer|heer|frau|herrn?|hallo|bonjour|hola|buongiorno|caro|cara) $",
+    re.IGNORECASE,
+)
+"""Words before a name that is a person's, not a line's, "ma fille Ivy"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +94,11 @@ def _phrases(ts: list[str], name: str) -> list[tuple[str, ...]]:
     return runs
 
 
-def products(scan: Scan, store: Catalogue) -> None:
-    """Products by SKU, by name or part of it, and by the name of their line ("the Halo", "Halo lamp")."""
+def products(scan: Scan, store: Catalogue, own: frozenset[str]) -> None:
+    """Products by SKU, by name or part of it, and by the name of their line ("the Halo", "Halo lamp").
+
+    `own` are the store's own names in lower case, which stand for no line however many products bear them.
+    """
     text = scan.text
     tokens = [(m[0].lower(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
     _skus(scan, store, tokens)
@@ -96,7 +107,7 @@ def products(scan: Scan, store: Catalogue) -> None:
             continue
         if (hit := _phrase(store, tokens, i)) and scan.add("product", hit[1], start, tokens[i + hit[0] - 1][2], hit[2]):
             continue
-        if word in store.lines and text[start].isupper():
+        if word in store.lines and word not in own and text[start].isupper():
             _line(scan, store, tokens, i)
 
 
@@ -125,7 +136,7 @@ def _phrase(store: Catalogue, tokens: Sequence[tuple[str, int, int]], i: int) ->
 
 
 def _line(scan: Scan, store: Catalogue, tokens: Sequence[tuple[str, int, int]], i: int) -> None:
-    """The name of a line: with another word of the product close behind, or behind an article."""
+    """The name of a line: with another word of the product close behind, or behind an article or "la bouilloire"."""
     word, start, end = tokens[i]
     members = store.lines[word]
     for j in (i + 1, i + 2, i + 3):
@@ -134,6 +145,17 @@ def _line(scan: Scan, store: Catalogue, tokens: Sequence[tuple[str, int, int]], 
             if len(fits) == 1:
                 scan.add("product", fits[0][1], start, tokens[j][2], fits[0][2])
                 return
-    if _ARTICLE.search(scan.text, max(0, start - 10), start):
+    if _ARTICLE.search(scan.text, max(0, start - 10), start) or (len(members) == 1 and _named(scan, start)):
         name, sku = (members[0][1], members[0][2]) if len(members) == 1 else (scan.text[start:end], "")
         scan.add("product", name, start, end, sku)
+
+
+def _named(scan: Scan, start: int) -> bool:
+    """Whether a foreign noun stands before a line's name, "la bouilloire Quay", that is neither a person nor a product."""
+    text = scan.text
+    return (
+        scan.language != "en"
+        and _NOUN.search(text, max(0, start - 40), start) is not None
+        and scan.free(max(0, start - 3), start)
+        and not _PERSON.search(text, max(0, start - 20), start)
+    )

@@ -49,7 +49,14 @@ def words(*alternatives: str) -> str:
     return "(?:" + "|".join(sorted(set(every), key=len, reverse=True)) + ")"
 
 
-NUMBER_SIGN = r"(?:[\s:#.°º\-–=(]|\b(?:no|nr|num|number|numbers|nummer|nummern|n|nº|nro|id|ids|is|was|with|the|ist|lautet|mit|der|die|das|den|numéro|numero|número|est|es|è|é|are|sind|my|meine|de|della|dell|van)\b){0,10}?"
+RELATIONS = words(
+    "wife|husband|son|daughter|mum|mother|father|dad|partner|fiancée?|femme|mari|fils|fille|compagn(?:e|on)|conjointe?|mère|père|sœur|soeur|frère",
+    "esposa|esposo|marido|mujer|hij[oa]|madre|padre|herman[oa]|pareja|novi[oa]|moglie|marito|figli[oa]|fratello|sorella|compagn[oa]",
+    "vrouw|(?:mijn|m'n) man|zoon|dochter|moeder|vader|zus|broer|vriendin?|mulher|filh[oa]|mãe|pai|irmão|irmã|companheir[oa]|namorad[oa]",
+)
+"""Words for a relation of the writer's, before that person's name."""
+
+NUMBER_SIGN = r"(?:[\s:#.°º\-–=(]|\bnº(?=\d)|\b(?:no|nr|num|núm|number|numbers|nummer|nummern|n|nº|nro|id|ids|is|was|with|the|ist|lautet|mit|der|die|das|den|numéro|numero|número|est|es|è|é|are|sind|my|meine|de|del|du|do|da|della|dell|van)\b){0,10}?"
 """What may stand between a word such as "order" and its number."""
 
 LONG_DIGITS = re.compile(r"(?<![\w.,/#-])\d{5,18}(?![\w/]|[.,-]\d)")

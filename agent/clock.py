@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays as public_holidays
@@ -269,3 +269,19 @@ def open_time(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
             break
         passed += min(closes, end) - opens
     return passed
+
+
+Pause: TypeAlias = tuple[datetime, datetime | None]
+"""From when until when a clock stood still; None while it does."""
+
+
+def after_pauses(calendar: Calendar, start: datetime, pauses: Sequence[Pause], amount: timedelta) -> datetime | None:
+    """The instant at which `amount` of open time outside pauses has passed; None when a pause that goes on is before."""
+    for begun, ended in pauses:
+        passed = open_time(calendar, start, begun)
+        if amount <= passed:
+            break
+        if ended is None:
+            return None
+        amount, start = amount - passed, ended
+    return add_working_time(calendar, start, amount) if amount else start

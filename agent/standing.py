@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
-from agent.clock import Calendar, Target, add_working_time, due, open_time
+from agent.clock import Calendar, Pause, Target, after_pauses, due, open_time
 from agent.sla import Sla
 from agent.states import CaseState, step
 
@@ -18,8 +18,6 @@ Metric: TypeAlias = Literal[
     "first_reply", "next_reply", "next_update", "resolution", "team_ack", "promise", "external"
 ]  # fmt: skip
 ClockState: TypeAlias = Literal["running", "paused", "met", "met_late", "breached", "cancelled"]
-Pause: TypeAlias = tuple[datetime, datetime | None]
-"""From when until when a clock stood still; None while it does."""
 
 _PAUSABLE: Final = frozenset({"next_reply", "next_update", "resolution", "team_ack"})
 _ENDED: Final = frozenset({"resolved", "closed"})
@@ -210,7 +208,7 @@ class _Run:
         calendar = term.sla.calendars[term.target.calendar]
         if not pauses:
             return due(term.target, calendar, self.start)
-        return _after(calendar, self.start, pauses, self._whole(term))
+        return after_pauses(calendar, self.start, pauses, self._whole(term))
 
     def _whole(self, term: _Term) -> timedelta:
         """Open time that the target gives."""
@@ -228,7 +226,9 @@ class _Run:
         assert term is not None  # noqa: S101 - callers checked
         assert term.target is not None  # noqa: S101 - as above
         calendar, whole = term.sla.calendars[term.target.calendar], self._whole(term)
-        marks = ((p, _after(calendar, self.start, self.pauses, whole * p / 100)) for p in sla.thresholds if p < 100)
+        marks = (
+            (p, after_pauses(calendar, self.start, self.pauses, whole * p / 100)) for p in sla.thresholds if p < 100
+        )
         found = [(p, at) for p, at in marks if at is not None]
         return (*found, (100, due_at)) if due_at is not None else tuple(found)
 
@@ -236,18 +236,6 @@ class _Run:
 def _before(pauses: Sequence[Pause], limit: datetime) -> list[Pause]:
     """The pauses as they stood at `limit`."""
     return [(a, b if b is not None and b <= limit else None) for a, b in pauses if a < limit]
-
-
-def _after(calendar: Calendar, start: datetime, pauses: Sequence[Pause], amount: timedelta) -> datetime | None:
-    """The instant at which `amount` of open time outside pauses has passed; None when a pause that goes on is before."""
-    for begun, ended in pauses:
-        passed = open_time(calendar, start, begun)
-        if amount <= passed:
-            break
-        if ended is None:
-            return None
-        amount, start = amount - passed, ended
-    return add_working_time(calendar, start, amount) if amount else start
 
 
 class _Case:

@@ -24,13 +24,14 @@ from api.wire import Json, Text
 Decision: TypeAlias = Literal["approve", "send_back", "discard"]
 Change: TypeAlias = Callable[[Connection, datetime], tuple[str, dict[str, Any]]]
 """What a verb does in its transaction: it returns the case's id and the answer, ids only."""
+Also: TypeAlias = Callable[[Connection, str, datetime], None] | None
+"""What a caller writes in the same transaction, given the case's id and the instant."""
 
 REPEAT: timedelta = timedelta(days=30)
 """Cases of one customer within this time count as earlier contacts."""
 
 _DECIDED = {"approve": "approved", "send_back": "sent_back", "discard": "discarded"}
-_ANSWERED_BY_DESK = {"customer", "bank"}
-"""Authors whose message asks for a new draft."""
+_ANSWERED_BY_DESK = {"customer", "bank"}  # authors whose message asks for a new draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ class Desk:
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 
-    def receive(self, who: Principal, escalation: Json, *, key: str | None = None, source: str = "") -> dict[str, Any]:
+    def receive(
+        self, who: Principal, escalation: Json, *, key: str | None = None, source: str = "", also: Also = None
+    ) -> dict[str, Any]:
         """Take one escalation in: `{"case", "draft"}`; its draft is pending and its job is queued.
 
         `key` is the sender's Idempotency-Key or delivery id, else the escalation's own `id` counts; `source` names a
@@ -78,8 +81,7 @@ class Desk:
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             opened = min(wire.instant(escalation.get("received_at"), now), now)
             texts = wire.texts(escalation, opened, now)
-            contact = wire.contact(escalation)
-            customer = self.store.keyed("customer", contact) if contact else ""
+            customer = self.store.keyed("customer", contact) if (contact := wire.contact(escalation)) else ""
             case_id = cases.add(
                 conn, now, opened_at=opened, source=source or "api", external_id=external_id[:256],
                 customer_key=customer, title=wire.title(texts), payload=wire.rest(escalation),
@@ -91,9 +93,11 @@ class Desk:
                 self._add_text(conn, case_id, text, who, now)
             return case_id, {"case": case_id, "draft": self._request_draft(conn, case_id, "", now)}
 
-        return self._once("receive", who, key or external_id or None, escalation, change, source=source)
+        return self._once("receive", who, key or external_id or None, escalation, change, source=source, also=also)
 
-    def record_message(self, who: Principal, case_id: str, message: Json, *, key: str | None = None) -> dict[str, Any]:
+    def record_message(
+        self, who: Principal, case_id: str, message: Json, *, key: str | None = None, also: Also = None
+    ) -> dict[str, Any]:
         """Add a text to a case: `{"message", "draft"}`. One of the customer or the bank makes the drafts so far stale,
         asks for a new one, and reopens a case that was resolved before it was written.
 
@@ -116,7 +120,7 @@ class Desk:
                 draft_id = self._request_draft(conn, case_id, "", now)
             return case_id, {"message": message_id, "draft": draft_id}
 
-        return self._once("record_message", who, key, [case_id, message], change)
+        return self._once("record_message", who, key, [case_id, message], change, also=also)
 
     def request_draft(self, who: Principal, case_id: str, hint: str = "", *, key: str | None = None) -> dict[str, Any]:
         """Ask for a new draft with a hint: `{"draft"}`. The old one stays usable until the new one is there.
@@ -181,8 +185,7 @@ class Desk:
                 needs_human_reason=proposal.get("state_reason", "") if state == "needs_human" else "",
                 next_due_at=wire.next_due(proposal.get("clocks", ()), NEVER),
             )  # fmt: skip
-            known = {name: value for name, value in triage.items() if value}
-            cases.record(conn, case["id"], "triaged", actor=who.id, now=now, **known)
+            cases.record(conn, case["id"], "triaged", actor=who.id, now=now, **{n: v for n, v in triage.items() if v})
             cases.record(
                 conn, case["id"], "draft_proposed", actor=who.id, now=now, draft=draft["id"], state=state,
                 draft_hash=digest, engine=proposal["engine"], degraded=bool(proposal["degraded"]),
@@ -276,7 +279,7 @@ class Desk:
 
     def record_sent(
         self, who: Principal, case_id: str, text: str, *, draft_id: str | None = None, sent_at: datetime | None = None,
-        status: str | None = None, key: str | None = None,
+        status: str | None = None, key: str | None = None, also: Also = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Note that a person sent `text` to the customer: `{"message"}`. With `draft_id` it was that approved draft;
         otherwise the drafts so far are stale. `status` is where the case goes next.
@@ -305,7 +308,8 @@ class Desk:
                 _set_status(conn, who, case_id, (new.status, status), now)
             return case_id, {"message": message_id}
 
-        return self._once("record_sent", who, key, [case_id, text, draft_id, status, str(sent_at or "")], change)
+        request = [case_id, text, draft_id, status, str(sent_at or "")]
+        return self._once("record_sent", who, key, request, change, also=also)
 
     def set_status(self, who: Principal, case_id: str, status: str, *, key: str | None = None) -> dict[str, Any]:
         """Move a case: `{"case"}`.
@@ -330,14 +334,17 @@ class Desk:
         return self.store.keyed("draft", canonical(body)) if body else ""
 
     def _once(
-        self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = ""
-    ) -> dict[str, Any]:
+        self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = "",
+        also: Also = None,
+    ) -> dict[str, Any]:  # fmt: skip
         delivery = Delivery(source or who.id, key, verb, self.store.keyed("body", canonical(request))) if key else None
         with self.store.write(verb) as conn:
             if delivery is not None and (before := mail.answered(conn, delivery)) is not None:
                 return dict(before)
             now = self.clock.now()
             case_id, answer = change(conn, now)
+            if also is not None:
+                also(conn, case_id, now)
             if delivery is not None:
                 mail.answer(conn, delivery, answer, case_id=case_id, now=now)
         self.on_work()
@@ -346,9 +353,8 @@ class Desk:
     def _add_text(self, conn: Connection, case_id: str, text: Text, who: Principal, now: datetime) -> str:
         digest = self.store.keyed("text", str(text.body.get("text", "")))
         author = text.body["author"]
-        outbound = author == "staff"
         message_id = cases.add_message(
-            conn, case_id, text.body, at=text.at, now=now, text_hash=digest, outbound=outbound
+            conn, case_id, text.body, at=text.at, now=now, text_hash=digest, outbound=author == "staff"
         )
         cases.record(
             conn, case_id, "message_received", actor=who.id, now=now, message=message_id, author=author,
@@ -357,9 +363,7 @@ class Desk:
         return message_id
 
     def _request_draft(self, conn: Connection, case_id: str, hint: str, now: datetime) -> str:
-        """The pending draft of a case, made if there is none. A case has at most one: if its job is running, that run
-        finds the case changed and starts over, so nothing is drafted twice.
-        """
+        """The pending draft, at most one a case, made if there is none; a run that finds the case changed starts over."""
         for draft in cases.open_drafts(conn, case_id):
             if draft["state"] == "pending":
                 if hint:

@@ -16,7 +16,7 @@ VERBS: Final = (
     "receive", "record_message", "request_draft", "apply_proposal", "draft_failed", "record_review", "record_sent",
     "set_status", "claim", "extend", "requeue", "finish", "delivered",
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
-    "put_precedents", "set_vectors", "remove_precedents",
+    "put_precedents", "set_vectors", "remove_precedents", "mailbox_place", "mailbox_draft",
 )  # fmt: skip
 """All transactions that write; each has a point before and after its commit."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agent.yamlfile import read_yaml
-from api.mailbox.headers import addresses
+from api.mailbox.headers import is_address
 
 FILE: Final = Path("pack/integrations/mailbox.yaml")
 """In the folder of the prompts."""
@@ -50,7 +50,7 @@ class MailboxConfig(BaseModel):
     def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
             whole = f"any{one}" if one.startswith("@") else one
-            if addresses([whole]) != (whole.lower(),) or not one.isascii():
+            if not is_address(whole):
                 raise ValueError(
                     f"{one!r} is neither an address like help@shop.example nor a domain like @shop.example"
                 )
@@ -78,7 +78,7 @@ class MailboxConfig(BaseModel):
     @property
     def own(self) -> tuple[str, ...]:
         """All that is the store's own: the addresses given and the user, where that is one."""
-        user = (self.user,) if addresses([self.user]) == (self.user.lower(),) and self.user.isascii() else ()
+        user = (self.user,) if is_address(self.user) else ()
         return tuple(dict.fromkeys([*self.own_addresses, *user]))
 
     @property

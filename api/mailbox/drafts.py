@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.errors import MessageError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -14,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from api.mailbox.headers import MOST_SUBJECT, ids
+from api.mailbox.headers import MOST_NAME, MOST_SUBJECT, Person, ids, is_address, written, written_person
 from api.mailbox.threads import bare
 from api.store.tables import cases, drafts, mail_ids, messages
 from api.wire import Json
@@ -59,30 +57,22 @@ def _letter(conn: Connection, row: Any, sender: str) -> Letter | None:
     """A draft as an answer to the newest mail of its case; None when nobody can be answered."""
     payload: Json = row["payload"] or {}
     customer: Json = payload.get("customer") or {}
-    to = _address(str(customer.get("name") or ""), str(customer.get("email") or ""))
+    to = Person(str(customer.get("name") or "")[:MOST_NAME], str(customer.get("email") or ""))
     text = str(row["body"].get("body") or "")
-    if to is None or not text.strip():
+    if not is_address(to.address) or not text.strip():
         return None
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = sender
-    mail["To"] = to
     subject = _subject(conn, row["case_id"])
-    own = " ".join(str(row["body"].get("subject") or "").split())
-    mail["Subject"] = f"Re: {subject}" if subject else own[:MOST_SUBJECT]
-    mail["Date"] = format_datetime(row["updated_at"])
+    subject = f"Re: {subject}" if subject else str(row["body"].get("subject") or "")[:MOST_SUBJECT]
     message_id = f"{row['id']}.desk@{sender.rpartition('@')[2]}"
-    mail["Message-ID"] = f"<{message_id}>"
-    mail["X-Desk-Case"] = row["case_id"]
-    mail.set_content(text)
-    data = _ancestors(conn, row["case_id"]) + mail.as_bytes()
-    return Letter(row["id"], row["case_id"], message_id, row["updated_at"], data)
-
-
-def _address(name: str, address: str) -> Address | None:
-    try:
-        return Address(" ".join(name.split()), addr_spec=address) if "@" in address and address.isascii() else None
-    except (MessageError, ValueError, IndexError):
-        return None
+    fields = [
+        f"From: {sender}", f"To: {written_person(to, 'To')}", f"Subject: {written(subject, 'Subject')}",
+        f"Date: {format_datetime(row['updated_at'])}", f"Message-ID: <{message_id}>", *_ancestors(conn, row["case_id"]),
+        f"X-Desk-Case: {row['case_id']}",
+    ]  # fmt: skip
+    body = EmailMessage(policy=SMTP)
+    body.set_content(text)
+    head = "".join(f"{field}\r\n" for field in fields).encode("ascii")
+    return Letter(row["id"], row["case_id"], message_id, row["updated_at"], head + body.as_bytes())
 
 
 def _subject(conn: Connection, case_id: str) -> str:
@@ -93,17 +83,18 @@ def _subject(conn: Connection, case_id: str) -> str:
     return next((subject[:MOST_SUBJECT] for subject in subjects if subject), "")
 
 
-def _ancestors(conn: Connection, case_id: str) -> bytes:
-    """The fields that put the draft under its thread. They are written by hand: the library breaks ids longer than a line."""
+def _ancestors(conn: Connection, case_id: str) -> list[str]:
+    """The fields that put the draft under its thread."""
     query = select(mail_ids.c.message_id, mail_ids.c.kind).where(
         mail_ids.c.case_id == case_id, mail_ids.c.kind.in_(("in", "sent"))
     )
     rows = conn.execute(query.order_by(mail_ids.c.at, mail_ids.c.hash)).all()
-    thread = [row for row in rows if ids(f"<{row.message_id}>") and not row.message_id.startswith("sha256:")]
+    thread = [
+        row for row in rows if ids(f"<{row.message_id}>") == (row.message_id,) and row.message_id[:7] != "sha256:"
+    ]
     newest = next((row.message_id for row in reversed(thread) if row.kind == "in"), None)
     if newest is None:
-        return b""
+        return []
     names: Sequence[str] = [row.message_id for row in thread if row.message_id != newest]
     names = [*names[:1], *names[1:][-(MOST_REFERENCES - 2) :], newest]
-    lines = [f"In-Reply-To: <{newest}>", "References: " + "\r\n ".join(f"<{name}>" for name in names)]
-    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+    return [f"In-Reply-To: <{newest}>", "References: " + "\r\n ".join(f"<{name}>" for name in names)]

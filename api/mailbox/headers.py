@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -90,6 +91,32 @@ def person(value: str) -> Person:
 def addresses(values: Iterable[str]) -> tuple[str, ...]:
     """Every address in these fields, in lower case, each once."""
     return tuple(dict.fromkeys(a.lower() for value in values for a in _ADDRESS.findall(value[:20_000])))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is one address that every mail server takes, and nothing beside it."""
+    return text.isascii() and len(text) <= MOST_ADDRESS and _ADDRESS.fullmatch(text) is not None
+
+
+def written(text: str, name: str = "") -> str:
+    """Any text as the value of the field `name`, in printable ASCII on lines of their due length.
+
+    Written by hand because the library's own fields decode an encoded word in what they are given, line breaks and all.
+    """
+    clean = " ".join(_CONTROL.sub(" ", text).split())
+    charset = "us-ascii" if clean.isascii() and "=?" not in clean else "utf-8"
+    return Header(clean, charset, header_name=name).encode(linesep="\r\n")
+
+
+def written_person(who: Person, name: str = "") -> str:
+    """A person as the value of an address field; the address is one by `is_address`."""
+    clean = " ".join(_CONTROL.sub(" ", who.name).split())
+    if not clean:
+        return who.address
+    if clean.isascii() and "=?" not in clean:
+        escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}" <{who.address}>'
+    return f"{written(clean, name)}\r\n <{who.address}>"
 
 
 def ids(value: str) -> tuple[str, ...]:

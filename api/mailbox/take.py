@@ -120,7 +120,7 @@ class Taker:
         with self._desk.store.read() as conn:
             if self._threads.known(conn, mail.message_id, "in"):
                 return "known"
-            case_id = self._threads.find(conn, mail)
+            case_id = self._threads.find(conn, mail, "in")
         message = _message(mail)
         letter = {"channel": SOURCE, "received_at": mail.at.isoformat(), "messages": [message]}
         intake.parse(letter, now=self._desk.clock.now(), case_id="case")
@@ -138,7 +138,7 @@ class Taker:
         with self._desk.store.read() as conn:
             if self._threads.known(conn, mail.message_id, "sent"):
                 return "known"
-            case_id = self._threads.find(conn, mail)
+            case_id = self._threads.find(conn, mail, "sent")
         if case_id is None:
             return Skipped("it answers no case")
         key, also = self._threads.key(mail.message_id), self._note(mail, "sent")

@@ -53,19 +53,25 @@ class Threads:
         found = conn.execute(select(mail_ids.c.kind).where(mail_ids.c.hash == self.key(message_id))).scalar()
         return found is not None and found not in _BECOMES[kind]
 
-    def find(self, conn: Connection, mail: Mail) -> str | None:
-        """The case that a mail belongs to; None when it is a new one."""
-        return self._by_name(conn, mail) or _by_address(conn, mail.to) or self._by_subject(conn, mail)
+    def find(self, conn: Connection, mail: Mail, kind: Kind) -> str | None:
+        """The case that a mail belongs to; None when it is a new one.
+
+        The store writes to many customers under one subject, so a mail that it sent is found by what it answers alone.
+        """
+        found = self._by_name(conn, mail) or _by_address(conn, mail.to)
+        return found or (self._by_subject(conn, mail) if kind == "in" else None)
 
     def note(self, conn: Connection, case_id: str, mail: Mail, kind: Kind) -> None:
-        """Remember a mail, and the mails that it names, as those of a case."""
-        sender, thread = self._sender(mail), self._thread(mail)
-        self._put(conn, mail.message_id, {
-            "case_id": case_id, "kind": kind, "sender_hash": sender, "thread_hash": thread, "at": mail.at,
-        })  # fmt: skip
+        """Remember a mail as one of a case, and with a customer's also the mails that it names."""
+        row = {"case_id": case_id, "kind": kind, "at": mail.at}
+        if kind != "in":
+            self._put(conn, mail.message_id, row)
+            return
+        sender = self._sender(mail)
+        self._put(conn, mail.message_id, {**row, "sender_hash": sender, "thread_hash": self._thread(mail)})
         for name in _names(mail):
             if conn.execute(select(mail_ids.c.kind).where(mail_ids.c.hash == self.key(name))).first() is None:
-                self._put(conn, name, {"case_id": case_id, "kind": "named", "sender_hash": sender, "at": mail.at})
+                self._put(conn, name, {**row, "kind": "named", "sender_hash": sender})
 
     def note_draft(self, conn: Connection, case_id: str, draft_id: str, message_id: str, at: datetime) -> None:
         """Remember that a draft stands in the Drafts folder."""

@@ -25,6 +25,11 @@ from api import faultpoint
 from api.auth import Doors, Principal
 from api.desk import Desk, DraftWork
 from api.jobs import DeliverHandler, DraftHandler, Letter, registry
+from api.mailbox.config import MailboxConfig
+from api.mailbox.drafts import waiting
+from api.mailbox.places import Place, Places
+from api.mailbox.take import Raw, Taker
+from api.mailbox.threads import Threads
 from api.store import audit, cases, queue, tables
 from api.store.engine import migrate, open_engine
 from api.store.precedents import Card, PrecedentArchive
@@ -41,6 +46,12 @@ CARD = Precedent(
     "prc_1", "late", "S3", "en", "email", "Late.", "refund", "Refunded.", Decimal(5), "GBP", timedelta(hours=1), START,
     "resolved", "", 4,
 )  # fmt: skip
+
+
+MAIL = b"From: w@q.example\nSubject: mail\nMessage-ID: <m1@q.example>\nDate: Mon, 23 Nov 2026 12:00:00 +0000\n\nbroken"
+ANSWER = MAIL.replace(b"<m1@", b"<m2@").replace(b"\n\nbroken", b"\nIn-Reply-To: <m1@q.example>\n\nany news?")
+EXPECTED = {"kettle": (3, 1, 0), "poison": (0, 0, 1), "mail": (1, 0, 0)}
+"""Proposals, sends and failures of each case."""
 
 
 class Clock:
@@ -99,7 +110,9 @@ class Day:
             case_id = self.desk.receive(ada, {"text": name}, key=name)["case"]
             self.note(f"acknowledged {name} {case_id}")
         self.memory()
+        self.mailbox(ada)
         self.work()
+        self.drafts_folder()
         kettle = self.desk.receive(ada, {"text": "kettle"}, key="kettle")["case"]
         self.desk.record_message(ada, kettle, {"text": "any news?"}, key="m")
         self.note("acknowledged message")
@@ -123,6 +136,30 @@ class Day:
         archive.put([Card(CARD, ("ORD-1",))], self.clock.now())
         archive.set_vectors("fake", {"prc_1": np.ones(4, np.float32)})
         archive.remove(["prc_2"])
+
+    def mailbox(self, ada: Principal) -> None:
+        """Two mails of one thread, each taken in and then passed in its folder."""
+        config = MailboxConfig(host="localhost", user="help@shop.example", secret="MAILBOX")
+        places, taker = Places(self.store, config), Taker(self.desk, ada, config.own)
+        for uid, mail in enumerate((MAIL, ANSWER), start=1):
+            if (place := places.of("INBOX")) is not None and place.uid >= uid:
+                continue
+            taker.take(Raw(f"INBOX UID {uid}", mail, START))
+            places.keep("INBOX", Place(1, uid, START.date()))
+            self.note(f"acknowledged mail {uid}")
+
+    def drafts_folder(self) -> None:
+        """A draft goes into a folder that keeps each Message-ID once."""
+        with self.store.read() as conn:
+            letters = waiting(conn, "help@shop.example")
+        folder = self.home / "folder"
+        for letter in letters:
+            there = folder.read_text().split() if folder.exists() else []
+            if letter.message_id not in there:
+                with folder.open("a") as file:
+                    file.write(letter.message_id + "\n")
+            with self.store.write("mailbox_draft") as conn:
+                Threads(self.store).note_draft(conn, letter.case_id, letter.draft_id, letter.message_id, letter.at)
 
     def person(self, ada: Principal, case_id: str) -> None:
         """Someone who looks at the screen and does what is left to do."""
@@ -148,13 +185,17 @@ class Day:
         outside = (self.home / "outside.log").read_text().split("\n")
         with self.store.read() as conn:
             rows = {row["title"]: row for row in conn.execute(select(tables.cases)).mappings()}
-            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 2)
+            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 3)
             for line in outside:
                 if line.startswith(("acknowledged kettle", "acknowledged poison")):
                     want(line, rows[line.split()[1]]["id"], line.split()[2])
-            kettle, poison = rows["kettle"], rows["poison"]
+            kettle, poison, mail = rows["kettle"], rows["poison"], rows["mail"]
             want("status", (kettle["status"], poison["status"]), ("waiting_customer", "in_review"))
-            states = conn.execute(select(tables.drafts.c.case_id, tables.drafts.c.state).order_by(tables.drafts.c.id))
+            states = conn.execute(
+                select(tables.drafts.c.case_id, tables.drafts.c.state)
+                .where(tables.drafts.c.case_id != mail["id"])
+                .order_by(tables.drafts.c.id)
+            )
             want("drafts", [tuple(row) for row in states], [
                 (kettle["id"], "stale"), (poison["id"], "needs_human"), (kettle["id"], "stale"), (kettle["id"], "sent"),
             ])  # fmt: skip
@@ -165,19 +206,22 @@ class Day:
                 state = fold(log)
                 want("fold", (row["status"], row["version"]), (state.status, state.version))
                 kinds = Counter(kind for kind, _ in log)
-                mine = row is kettle
-                want("proposals", kinds["draft_proposed"], 3 if mine else 0)
-                want("sends", kinds["reply_sent"], 1 if mine else 0)
-                want("failures", kinds["draft_failed"], 0 if mine else 1)
+                told = (kinds["draft_proposed"], kinds["reply_sent"], kinds["draft_failed"])
+                want("proposals, sends, failures", told, EXPECTED[row["title"]])
             audit.verify(conn)
             jobs = {(row.kind, row.state) for row in conn.execute(select(tables.jobs)) if row.kind != "embed"}
             want("jobs", jobs, {("draft", "done"), ("draft", "dead"), ("deliver", "done"), ("deliver", "dead")})
             letters = conn.execute(select(tables.outbox)).mappings().all()
-            want("letters", len(letters), 4)
+            want("letters", len(letters), 5)
             for letter in letters:
                 taken = letter["payload"]["state"] != "needs_human"
                 want("delivered", letter["delivered_at"] is not None, taken)
                 want("sent", f"sent {letter['idempotency_key']}" in outside, taken)
+            texts = [m["body"]["text"] for m in cases.messages_of(conn, mail["id"])]
+            want("mails", texts, ["broken", "any news?"])
+            mails = Counter(conn.execute(select(tables.mail_ids.c.kind)).scalars())
+            want("mail ids", mails, Counter({"in": 2, "draft": 1}))
+            want("drafts folder", len((self.home / "folder").read_text().split()), 1)
             want("precedents", len(conn.execute(select(tables.precedents.c.id)).all()), 1)
         return found
 

@@ -189,3 +189,12 @@ def test_an_empty_sent_mail_is_named(take):
     take("one")
     answer = take(" ", sent=True, id_="s1@x", sender=STAFF, in_reply_to="<m1@quist.example>")
     assert isinstance(answer, Failure)
+
+
+def test_two_answers_that_a_person_sent_under_one_subject_stay_apart(take, store):
+    take("one")
+    take("two", id_="m2@x", sender="b@y.example")
+    one = {"id_": "s1@shop.example", "sender": STAFF, "in_reply_to": "<m1@quist.example>"}
+    assert take("to the first", sent=True, **one) == "sent"
+    other = take("to somebody else", sent=True, id_="s2@shop.example", sender=STAFF, to="z@z.example")
+    assert other == Skipped("it answers no case")

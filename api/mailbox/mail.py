@@ -55,6 +55,8 @@ OWN: Final = "it comes from one of the store's own addresses"
 
 _NAMES: Final = ("from", "to", "subject", "date", "message-id", "received")
 """One of these stands in every mail."""
+_SEEN: Final = ("image/", "video/")
+"""Types that show the goods: the pack's signals notice such words as `image attached`."""
 _BULK: Final = frozenset({"bulk", "junk", "list"})
 
 _Kind: TypeAlias = Literal["plain", "html"]
@@ -244,7 +246,7 @@ def _content(mail: Message) -> tuple[str, tuple[Attachment, ...]]:
     attachments: list[Attachment] = []
     found = _texts(mail, attachments, inside_html=False)
     kept = tuple(attachments[:MOST_ATTACHMENTS])
-    named = [f"[{'image' if a.type.startswith(('image/', 'video/')) else 'file'}: {a.name}]" for a in kept]
+    named = [f"[{a.type.partition('/')[0] if a.type.startswith(_SEEN) else 'file'} attached: {a.name}]" for a in kept]
     if all(part.kind == "plain" for part in found):
         return "\n".join([*named, _cut("\n\n".join(part.text for part in found))]).strip("\n"), kept
     whole = "\n".join(part.text if part.kind == "html" else f"<div>{_as_html(part.text)}</div>" for part in found)

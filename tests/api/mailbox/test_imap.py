@@ -111,7 +111,7 @@ def test_of_a_huge_mail_the_beginning_is_read(poller, dovecot, user, store, monk
     dovecot.deliver(user, huge, TWO)
     one = poller()
     one.look()
-    assert texts(store) == ["[image: film.mp4]\nsee the film", "two"]
+    assert texts(store) == ["[video attached: film.mp4]\nsee the film", "two"]
     assert len(one._fetch(one._mailbox, "INBOX", 1).data) == 100_000
 
 

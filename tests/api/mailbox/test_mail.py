@@ -9,6 +9,7 @@ import pytest
 
 from agent import intake
 from api.mailbox.mail import MOST_BYTES, MOST_TEXT, OWN, Attachment, Mail, MailError, date_of, parse
+from tests.fakes.desk import escalation, toy_deps
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 OWNERS = ("help@shop.example", "@staff.shop.example")
@@ -79,7 +80,7 @@ def test_hidden_words_of_a_long_html_mail_stay_hidden_and_are_noticed():
 def test_two_plain_parts_around_a_picture_are_both_read():
     picture = b'Content-Type: image/jpeg\nContent-Disposition: inline; filename="IMG_1.jpg"\n\nAAAA'
     mail = read(mixed(text(b"before"), picture, text(b"after")))
-    assert mail.text == "[image: IMG_1.jpg]\nbefore\n\n\nafter"
+    assert mail.text == "[image attached: IMG_1.jpg]\nbefore\n\n\nafter"
 
 
 def test_a_plain_footer_does_not_replace_an_html_body():
@@ -112,6 +113,18 @@ def test_a_logo_inside_html_is_no_attachment_and_a_photo_there_is():
     photo = b"Content-Type: image/jpeg; name=photo.jpg\nContent-ID: <p>\n\n" + base64.encodebytes(b"x" * 90_000)
     mail = read(mixed(text(b"<p>hi</p>", b"html"), logo, photo, kind=b"related"))
     assert [a.name for a in mail.attachments] == ["photo.jpg"]
+
+
+@pytest.mark.parametrize("kind", [b"image/webp; name=photo.webp", b"image/jpeg", b"video/mp4; name=film.mp4"])
+@pytest.mark.parametrize(
+    "words", [text(b"My kettle is cracked.\n\nRegards, Wil"), text(b"<p>Der Kessel ist kaputt.</p>", b"html")]
+)
+def test_the_agent_notices_that_photos_came_with_a_mail(kind: bytes, words: bytes):
+    def conditions(mail: Mail) -> frozenset[str]:
+        return toy_deps().reader.read(escalation({"text": mail.text}), NOW).conditions
+
+    assert "photos_attached" in conditions(read(mixed(words, b"Content-Type: " + kind + b"\n\nAAAA")))
+    assert "photos_attached" not in conditions(read(mixed(words, b"Content-Type: application/pdf; name=a.pdf\n\nAAAA")))
 
 
 @pytest.mark.parametrize("kind", [b"pgp-signature", b"pkcs7-signature"])

@@ -114,7 +114,7 @@ def test_a_mail_that_cannot_be_read_is_named_and_stops_no_other(taker, store):
 def test_a_mail_with_nothing_but_a_photo_is_taken(taker, store):
     head = b"From: w@quist.example\nDate: Mon, 23 Nov 2026 12:00:00 +0000\nContent-Type: image/jpeg; name=IMG_1.jpg\n\nAAAA"
     assert taker.take(Raw("m", head, NOON)) == "opened"
-    assert rows(store, messages)[0]["body"]["text"] == "[image: IMG_1.jpg]"
+    assert rows(store, messages)[0]["body"]["text"] == "[image attached: IMG_1.jpg]"
 
 
 def test_a_full_disk_is_not_the_fault_of_the_mail(take, taker, store, monkeypatch):

@@ -78,6 +78,7 @@ def test_a_folder_that_was_made_anew_is_read_again_and_nothing_is_taken_twice(po
 
 
 def test_a_mail_that_cannot_be_read_is_named_and_passed_over_once(poller, dovecot, user, caplog):
+    caplog.set_level("WARNING", logger="api.mailbox.imap")
     dovecot.deliver(user, b"no mail at all\n", ONE, eml("away", id_="r@x", auto_submitted="auto-replied"))
     one = poller()
     assert one.look() == Looked(opened=1, failed=1, skipped=1)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from email import message_from_bytes
 from email.policy import default
 
@@ -88,7 +87,7 @@ def test_without_a_drafts_folder_mail_is_read_and_it_is_said_once(poller, doveco
     work()
     monkeypatch.setattr(one._mailbox.folder, "list", list)
     dovecot.deliver(user, eml("two", id_="m2@x", subject="Other"))
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level("WARNING", logger="api.mailbox.imap"):
         assert [one.look(), one.look()] == [Looked(opened=1), Looked()]
     assert caplog.text.count("marks no folder") == 1
 

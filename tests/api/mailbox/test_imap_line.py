@@ -171,6 +171,7 @@ def test_it_can_be_cancelled(desk, ada, config, dovecot, user, views):
 
 
 def test_it_goes_on_when_the_server_comes_back(desk, ada, config, dovecot, user, views, monkeypatch, caplog):
+    caplog.set_level("WARNING", logger="api.mailbox.imap")
     monkeypatch.setattr(imap, "BACKOFF_S", 0.01)
     dovecot.deliver(user, ONE)
     dovecot.stop()

@@ -47,14 +47,14 @@ def report(out: str) -> dict[str, Any]:
 
 
 def stored(home: Path) -> list[list[str]]:
-    """The texts of each case, oldest first."""
+    """The texts of each case, oldest first; cases in the order of their first text."""
     engine = create_engine(f"sqlite:///{home / 'desk.db'}")
     with engine.connect() as conn:
-        ids = conn.execute(select(cases.c.id).order_by(cases.c.id)).scalars().all()
+        ids = conn.execute(select(cases.c.id)).scalars().all()
         query = select(messages.c.case_id, messages.c.body).order_by(messages.c.at)
         rows = conn.execute(query).all()
     engine.dispose()
-    return [[row.body["text"] for row in rows if row.case_id == one] for one in ids]
+    return sorted([row.body["text"] for row in rows if row.case_id == one] for one in ids)
 
 
 def mbox(path: Path, *mails: bytes) -> Path:

@@ -93,6 +93,8 @@ _BACKGROUND: Final = re.compile(
 
 
 _COMMENT: Final = re.compile(r"<!--(.*?)(?:-->|\Z)", re.DOTALL)
+_NO_TAG: Final = re.compile(r"<(?!!--)(?![^<>]{0,5000}>)")
+"""A tag that never ends, or not before the next begins."""
 _MACHINE_COMMENT: Final = re.compile(r"\s*(?:\[if|\[endif|<!\[endif|StartFragment|EndFragment)")
 
 
@@ -164,8 +166,8 @@ def html_to_text(html: str) -> tuple[str, str]:
         return ""
 
     try:
-        # the parser takes quadratic time for comments that never end
-        reader.feed(_COMMENT.sub(comment, html))
+        # the parser takes quadratic time for comments and tags that never end
+        reader.feed(_NO_TAG.sub("&lt;", _COMMENT.sub(comment, html)))
         reader.close()
     except (AssertionError, ValueError):
         # a broken marked section stops the parser: what is left is read as plain text

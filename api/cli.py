@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import Final, NoReturn
 
 COMMANDS: Final = (
-    "serve", "worker", "draft", "import", "reindex", "prepare", "doctor", "migrate", "key", "signin", "config",
-    "hooks", "version",
+    "serve", "worker", "draft", "import", "import-mail", "reindex", "prepare", "doctor", "migrate", "key", "signin",
+    "config", "hooks", "version",
 )  # fmt: skip
-"""Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`."""
+"""Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`; see `_module`."""
 
 ERROR: Final = 2
 STOPPED: Final = 130
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="desk", description="Escalation Desk: an escalation in, triage and a guarded draft out.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=_Parser)
     for name in COMMANDS:
-        module = import_module(f"api.commands.{name.replace('import', 'import_')}")
+        module = import_module(f"api.commands.{_module(name)}")
         command = commands.add_parser(name, help=module.HELP, description=(module.__doc__ or "").strip())
         module.arguments(command)
         command.set_defaults(run=module.run)
@@ -48,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"desk: {error}", file=sys.stderr)
         return ERROR
     return code
+
+
+def _module(name: str) -> str:
+    """`import` is a word of Python, and no module has a hyphen in its name."""
+    return "import_" if name == "import" else name.replace("-", "_")
 
 
 def _known() -> tuple[type[Exception], ...]:

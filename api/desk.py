@@ -17,7 +17,7 @@ from api.store.queue import Job
 from api.store.unit import canonical
 from api.sweep import Sweep
 from api.teamwork import Teamwork
-from api.verbs import Entry
+from api.verbs import Also, Entry
 from api.wire import Json, Text
 
 Decision: TypeAlias = Literal["approve", "send_back", "discard"]
@@ -26,8 +26,7 @@ REPEAT: timedelta = timedelta(days=30)
 """Cases of one customer within this time count as earlier contacts."""
 
 _DECIDED = {"approve": "approved", "send_back": "sent_back", "discard": "discarded"}
-_ANSWERED_BY_DESK = {"customer", "bank"}
-"""Authors whose message asks for a new draft."""
+_ANSWERED_BY_DESK = {"customer", "bank"}  # authors whose message asks for a new draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,9 @@ class Desk(Teamwork, Sweep):
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 
-    def receive(self, who: Principal, escalation: Json, *, key: str | None = None, source: str = "") -> dict[str, Any]:
+    def receive(
+        self, who: Principal, escalation: Json, *, key: str | None = None, source: str = "", also: Also = None
+    ) -> dict[str, Any]:
         """Take one escalation in: `{"case", "draft"}`; its draft is pending and its job is queued.
 
         `key` is the sender's Idempotency-Key or delivery id, else the escalation's own `id` counts; `source` names a
@@ -68,8 +69,7 @@ class Desk(Teamwork, Sweep):
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             opened = min(wire.instant(escalation.get("received_at"), now), now)
             texts = wire.texts(escalation, opened, now)
-            contact = wire.contact(escalation)
-            customer = self.store.keyed("customer", contact) if contact else ""
+            customer = self.store.keyed("customer", contact) if (contact := wire.contact(escalation)) else ""
             case_id = cases.add(
                 conn, now, opened_at=opened, source=source or "api", external_id=external_id[:256],
                 customer_key=customer, title=wire.title(texts), payload=wire.rest(escalation),
@@ -81,9 +81,11 @@ class Desk(Teamwork, Sweep):
             self.record(conn, case_id, who, now, ("case_opened", facts), *(entry for _, entry in added))
             return case_id, {"case": case_id, "draft": self.request_draft_in(conn, case_id, "", now)}
 
-        return self.once("receive", who, key or external_id or None, escalation, change, source=source)
+        return self.once("receive", who, key or external_id or None, escalation, change, source=source, also=also)
 
-    def record_message(self, who: Principal, case_id: str, message: Json, *, key: str | None = None) -> dict[str, Any]:
+    def record_message(
+        self, who: Principal, case_id: str, message: Json, *, key: str | None = None, also: Also = None
+    ) -> dict[str, Any]:
         """Add a text to a case: `{"message", "draft"}`. One of the customer or the bank makes the drafts so far stale,
         asks for a new one, and reopens a case that was resolved before it was written.
 
@@ -107,7 +109,7 @@ class Desk(Teamwork, Sweep):
                 draft_id = self.request_draft_in(conn, case_id, "", now)
             return case_id, {"message": message_id, "draft": draft_id}
 
-        return self.once("record_message", who, key, [case_id, message], change)
+        return self.once("record_message", who, key, [case_id, message], change, also=also)
 
     def request_draft(self, who: Principal, case_id: str, hint: str = "", *, key: str | None = None) -> dict[str, Any]:
         """Ask for a new draft with a hint: `{"draft"}`. The old one stays usable until the new one is there.
@@ -255,7 +257,7 @@ class Desk(Teamwork, Sweep):
 
     def record_sent(
         self, who: Principal, case_id: str, text: str, *, draft_id: str | None = None, sent_at: datetime | None = None,
-        status: str | None = None, key: str | None = None,
+        status: str | None = None, key: str | None = None, also: Also = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Note that a person sent `text` to the customer: `{"message"}`. With `draft_id` it was that approved draft;
         otherwise the drafts so far are stale. `status` is where the case goes next.
@@ -285,7 +287,8 @@ class Desk(Teamwork, Sweep):
             promised = self.promise(conn, who, case, message_id, text, at, now)
             return case_id, {"message": message_id, "promises": promised}
 
-        return self.once("record_sent", who, key, [case_id, text, draft_id, status, str(sent_at or "")], change)
+        request = [case_id, text, draft_id, status, str(sent_at or "")]
+        return self.once("record_sent", who, key, request, change, also=also)
 
     def set_status(self, who: Principal, case_id: str, status: str, *, key: str | None = None) -> dict[str, Any]:
         """Move a case: `{"case"}`.

@@ -21,6 +21,8 @@ from api.store.unit import Store, canonical
 
 Change: TypeAlias = Callable[[Connection, datetime], tuple[str, dict[str, Any]]]
 """What a verb does in its transaction: it returns the case's id and the answer, ids only."""
+Also: TypeAlias = Callable[[Connection, str, datetime], None] | None
+"""What a caller writes in the same transaction, given the case's id and the instant."""
 Entry: TypeAlias = tuple[str, Mapping[str, Any]]
 """Kind and data of an event."""
 
@@ -48,9 +50,10 @@ class Verbs:
         """Called after a verb that leaves work behind, so that a worker in this process need not poll."""
 
     def once(
-        self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = ""
-    ) -> dict[str, Any]:
-        """Do `change` in one transaction, or give the answer that this delivery got before.
+        self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = "",
+        also: Also = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Do `change`, and what the caller `also` writes, in one transaction, or give the answer that this delivery got before.
 
         Raises:
             IdempotencyConflictError: the key came before with another request.
@@ -62,6 +65,8 @@ class Verbs:
                 return dict(before)
             now = self.clock.now()
             case_id, answer = change(conn, now)
+            if also is not None:
+                also(conn, case_id, now)
             self.reclock(conn, case_id, now)
             if delivery is not None:
                 mail.answer(conn, delivery, answer, case_id=case_id, now=now)

@@ -297,6 +297,21 @@ jobs = Table(
 )  # fmt: skip
 """Work to do, written in the transaction that makes it necessary."""
 
+mail_ids = Table(
+    "mail_ids", metadata,
+    Column("hash", String(64), primary_key=True),
+    _case(),
+    _word("kind", None),
+    Column("draft_id", String(40), nullable=False, server_default="", index=True),
+    Column("sender_hash", String(64), nullable=False, server_default=""),
+    Column("thread_hash", String(64), nullable=False, server_default="", index=True),
+    Column("message_id", Text, nullable=False, server_default="", info={"personal": True}),
+    _at("at"),
+)  # fmt: skip
+"""Message-IDs of e-mail and the case that each belongs to, by keyed hash; `kind` says how the desk came to know it:
+`in` (taken in), `sent` (a person sent it), `draft` (the desk's own, put into the Drafts folder) or `named` (by another).
+"""
+
 principals = Table(
     "principals", metadata,
     _id(),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from agent.repair import html_to_text, repair
@@ -67,3 +69,15 @@ def test_html_blocks_become_lines_and_quotes_keep_their_mark() -> None:
 )
 def test_angle_brackets_in_plain_text_are_no_html(text: str) -> None:
     assert repair(text).text == text
+
+
+@pytest.mark.parametrize("piece", ["<a x='", "<a", "<!", "<?", "</a", "<![CDATA["])
+def test_tags_that_never_end_are_read_in_time_that_grows_with_their_number(piece: str) -> None:
+    start = time.perf_counter()
+    shown, _ = html_to_text("<p>Hello</p>" + piece * (200_000 // len(piece)))
+    assert time.perf_counter() - start < 3  # 0.1 s on an idle core, minutes in the time that the square takes
+    assert shown.startswith("Hello")
+
+
+def test_a_sign_in_html_that_begins_no_tag_is_a_sign() -> None:
+    assert html_to_text("<p>1 < 2 & <b>3</b> <</p>") == ("1 < 2 & 3 <", "")

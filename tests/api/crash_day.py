@@ -31,6 +31,11 @@ from api.desk import Desk, DraftWork
 from api.hooks.handler import DeadLetters, HookHandler
 from api.hooks.maps import Maps
 from api.jobs import DraftHandler, registry
+from api.mailbox.config import MailboxConfig
+from api.mailbox.drafts import waiting
+from api.mailbox.places import Place, Places
+from api.mailbox.take import Raw, Taker
+from api.mailbox.threads import Threads
 from api.outgoing.message import NotTaken
 from api.post import DeliverHandler
 from api.store import audit, cases, clocks, deliveries, queue, tables
@@ -77,6 +82,11 @@ HOOKED = {
     "created": '{"type": "created", "ticket": {"id": "T", "number": "T"}, "text": "lamp"}',
     "solved": '{"type": "status", "ticket": {"number": "T"}, "status": "resolved"}',
 }
+
+MAIL = b"From: w@q.example\nSubject: mail\nMessage-ID: <m1@q.example>\nDate: Mon, 23 Nov 2026 12:00:00 +0000\n\nbroken"
+ANSWER = MAIL.replace(b"<m1@", b"<m2@").replace(b"\n\nbroken", b"\nIn-Reply-To: <m1@q.example>\n\nany news?")
+EXPECTED = {"kettle": (3, 1, 0), "poison": (0, 0, 1), "mail": (1, 0, 0), "lamp": (1, 0, 0)}
+"""Proposals, sends and failures of each case."""
 
 
 class Clock:
@@ -137,7 +147,9 @@ class Day:
             case_id = self.desk.receive(ada, {"text": name}, key=name)["case"]
             self.note(f"acknowledged {name} {case_id}")
         self.memory()
+        self.mailbox(ada)
         self.work()
+        self.drafts_folder()
         kettle = self.desk.receive(ada, {"text": "kettle"}, key="kettle")["case"]
         self.desk.record_message(ada, kettle, {"text": "any news?"}, key="m")
         self.note("acknowledged message")
@@ -190,6 +202,30 @@ class Day:
         archive.set_vectors("fake", {"prc_1": np.ones(4, np.float32)})
         archive.remove(["prc_2"])
 
+    def mailbox(self, ada: Principal) -> None:
+        """Two mails of one thread, each taken in and then passed in its folder."""
+        config = MailboxConfig(host="localhost", user="help@shop.example", secret="MAILBOX")
+        places, taker = Places(self.store, config), Taker(self.desk, ada, config.own)
+        for uid, mail in enumerate((MAIL, ANSWER), start=1):
+            if (place := places.of("INBOX")) is not None and place.uid >= uid:
+                continue
+            taker.take(Raw(f"INBOX UID {uid}", mail, START))
+            places.keep("INBOX", Place(1, uid, START.date()))
+            self.note(f"acknowledged mail {uid}")
+
+    def drafts_folder(self) -> None:
+        """A draft goes into a folder that keeps each Message-ID once."""
+        with self.store.read() as conn:
+            letters = waiting(conn, "help@shop.example")
+        folder = self.home / "folder"
+        for letter in letters:
+            there = folder.read_text().split() if folder.exists() else []
+            if letter.message_id not in there:
+                with folder.open("a") as file:
+                    file.write(letter.message_id + "\n")
+            with self.store.write("mailbox_draft") as conn:
+                Threads(self.store).note_draft(conn, letter.case_id, letter.draft_id, letter.message_id, letter.at)
+
     def person(self, ada: Principal, case_id: str) -> None:
         """Someone who looks at the screen and does what is left to do."""
         case = self.views.case(ada, case_id)
@@ -226,7 +262,7 @@ class Day:
             for line in outside:
                 if line.startswith(("acknowledged kettle", "acknowledged poison")):
                     want(line, rows[line.split()[1]]["id"], line.split()[2])
-            kettle, poison, lamp = rows["kettle"], rows["poison"], rows["lamp"]
+            kettle, poison, lamp, mail = (rows[name] for name in ("kettle", "poison", "lamp", "mail"))
             want(
                 "status",
                 [row["status"] for row in (kettle, poison, lamp)],
@@ -238,7 +274,11 @@ class Day:
             for _, number, stored in (line.split() for line in outside if line.startswith("stored ")):
                 want(f"stored {number}", hooked[number]["id"], stored)
             want("lamp", [m["body"]["text"] for m in cases.messages_of(conn, lamp["id"])], ["lamp"])
-            states = conn.execute(select(tables.drafts.c.case_id, tables.drafts.c.state).order_by(tables.drafts.c.id))
+            states = conn.execute(
+                select(tables.drafts.c.case_id, tables.drafts.c.state)
+                .where(tables.drafts.c.case_id != mail["id"])
+                .order_by(tables.drafts.c.id)
+            )
             want("drafts", [tuple(row) for row in states], [
                 (kettle["id"], "stale"), (poison["id"], "needs_human"), (kettle["id"], "stale"), (kettle["id"], "sent"),
                 (lamp["id"], "ready"),
@@ -250,9 +290,8 @@ class Day:
                 state = fold(log)
                 want("fold", (row["status"], row["version"]), (state.status, state.version))
                 kinds = Counter(kind for kind, _ in log)
-                want("proposals", kinds["draft_proposed"], {"kettle": 3, "poison": 0, "lamp": 1}[row["title"]])
-                want("sends", kinds["reply_sent"], 1 if row is kettle else 0)
-                want("failures", kinds["draft_failed"], 1 if row is poison else 0)
+                told = (kinds["draft_proposed"], kinds["reply_sent"], kinds["draft_failed"])
+                want("proposals, sends, failures", told, EXPECTED[row["title"]])
             audit.verify(conn)
             jobs = {(row.kind, row.state) for row in conn.execute(select(tables.jobs))}
             want("jobs", jobs - {("embed", "done"), ("embed", "queued"), ("deliver", "done"), ("deliver", "queued")}, {
@@ -260,7 +299,7 @@ class Day:
             })  # fmt: skip
             letters = conn.execute(select(tables.outbox)).mappings().all()
             kinds = Counter(str(letter["payload"]["kind"]) for letter in letters)
-            want("letters", (kinds["event"], kinds["pulled_in"], kinds["clocks"] > 0), (5, 2, True))
+            want("letters", (kinds["event"], kinds["pulled_in"], kinds["clocks"] > 0), (6, 3, True))
             for letter in letters:
                 taken = letter["payload"].get("state") != "needs_human"
                 want(
@@ -277,6 +316,11 @@ class Day:
                 }
                 told = {(name, percent) for _, name, percent in clocks.told(conn, [row["id"]])}
                 want("notices", due - told, set())
+            texts = [m["body"]["text"] for m in cases.messages_of(conn, mail["id"])]
+            want("mails", texts, ["broken", "any news?"])
+            mails = Counter(conn.execute(select(tables.mail_ids.c.kind)).scalars())
+            want("mail ids", mails, Counter({"in": 2, "draft": 1}))
+            want("drafts folder", len((self.home / "folder").read_text().split()), 1)
             want("precedents", len(conn.execute(select(tables.precedents.c.id)).all()), 1)
         return found
 

@@ -304,3 +304,16 @@ def test_nobody_does_what_the_role_does_not_allow(desk: Desk, views, ada, escala
 def test_an_unknown_case_is_named(desk: Desk, ada):
     with pytest.raises(NotFoundError, match="case_nope"):
         desk.set_status(ada, "case_nope", "resolved")
+
+
+def test_what_a_caller_writes_beside_a_verb_happens_with_it_or_not_at_all(desk, ada, escalation, store, views):
+    def refuse(*_: object) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        desk.receive(ada, escalation, also=refuse)
+    assert not views.queue(ada).rows
+    seen: list[str] = []
+    case_id = desk.receive(ada, escalation, also=lambda _, case, now: seen.append(case))["case"]
+    desk.receive(ada, escalation, also=lambda *_: seen.append("again"))  # the same delivery: nothing happens
+    assert seen == [case_id]

@@ -15,7 +15,8 @@ from agent.states import CaseStatus, DraftState
 from api.auth import Principal
 from api.errors import InvalidError
 from api.store import cases as case_rows
-from api.store.tables import NEVER, cases, drafts, events, promises
+from api.store.columns import NEVER
+from api.store.tables import cases, drafts, events, promises
 from api.store.unit import Store
 
 MOST = 200
@@ -128,6 +129,7 @@ class CaseView:
     drafts: tuple[tuple[str, DraftState], ...]
     """All drafts, id and state, oldest first."""
     events: tuple[EventView, ...]
+    promises: tuple[PromiseView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Views:
                 messages=tuple(_message(m) for m in case_rows.messages_of(conn, case_id)),
                 draft=_draft(case_rows.get_draft(conn, row["draft_id"])) if row["draft_id"] else None,
                 drafts=tuple((draft.id, draft.state) for draft in conn.execute(states)),
-                events=_events(conn, case_id),
+                events=_events(conn, case_id), promises=_promises(conn, case_id),
             )  # fmt: skip
 
     def draft(self, who: Principal, draft_id: str) -> DraftView:

@@ -15,7 +15,7 @@ from agent.states import CaseStatus
 from api.store.columns import NEVER
 from api.store.tables import cases, commitments, events, notices
 
-CHAIN = 3
+CHAIN = 8
 """How often a team that does not acknowledge is passed over before the chain ends."""
 _STEPS = tuple(100 * n for n in range(1, CHAIN + 1))
 

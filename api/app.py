@@ -80,6 +80,7 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
     app.state.runtime = runtime
     for module in (drafts, escalations, hooks, health, sessions, docs, pages, teamwork):
         app.include_router(module.router)
+    app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)
     problems.install(app)
     app.add_middleware(Edge)

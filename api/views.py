@@ -79,6 +79,13 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True)
+class LogView(EventView):
+    """One entry of the whole desk's log; `seq` counts over all cases."""
+
+    case_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DraftView:
     """One draft with the proposal that it belongs to."""
 
@@ -222,6 +229,18 @@ class Views:
         with self._store.read() as conn:
             case_rows.get(conn, case_id)
             return _events(conn, case_id, after)
+
+    def log(self, who: Principal, after: int | None, limit: int = MOST) -> tuple[LogView, ...]:
+        """The desk's log from after its `after`-th entry, at most `limit` entries; None for its last entry alone."""
+        who.need("read")
+        query = select(events)
+        if after is None:
+            query = query.order_by(events.c.seq.desc()).limit(1)
+        else:
+            query = query.where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+        with self._store.read() as conn:
+            rows = conn.execute(query).mappings().all()
+        return tuple(LogView(r["seq"], r["at"], r["kind"], r["actor"], r["data"], r["case_id"]) for r in rows)
 
 
 def _events(conn: Connection, case_id: str, after: int = 0) -> tuple[EventView, ...]:

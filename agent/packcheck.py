@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from agent.clock import Calendar, ClosedForeverError, due
 from agent.errors import BrokenFile
 from agent.patterns import expand, words
-from agent.sla import Policy
+from agent.sla import Policy, Sla
 from agent.states import CASE_MOVES
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def check(pack: Pack, folder: Path, store: Path) -> None:
     for lead in pack.human_lead:
         _need(flags, "signal", lead.any, conditions)
         _need(flags, "issue type", lead.types, pack.issue_types)
-    _check_sla(pack, folder / "sla.yaml")
+    check_sla(pack.sla, folder / "sla.yaml", pack)
     _check_teams(pack, folder / "teams.yaml")
     _need(folder / "authority.yaml", "role", (pack.authority.draft_limit_role,), pack.authority.roles)
     for name, line in pack.policy.items():
@@ -82,8 +82,13 @@ def _check_condition(pack: Pack, path: Path, rule: Condition, conditions: Sequen
     _need(path, "issue type", rule.types, pack.issue_types)
 
 
-def _check_sla(pack: Pack, path: Path) -> None:
-    sla = pack.sla
+def check_sla(sla: Sla, path: Path, pack: Pack) -> None:
+    """Commitments must fit a pack, theirs or another's: names, one default, and a first reply before the resolution.
+
+    Raises:
+        BrokenFile: with file, line and the way out.
+
+    """
     _need(path, "status", sla.paused_by, CASE_MOVES)
     _need(path, "severity", (sla.untriaged,), pack.severities)
     _need(path, "calendar", (sla.grace.calendar for _ in "g" if sla.grace), sla.calendars)
@@ -110,15 +115,16 @@ def _check_sla(pack: Pack, path: Path) -> None:
 
 
 def _check_order(path: Path, policy: Policy, calendars: Mapping[str, Calendar]) -> None:
-    """A reply that may come after the resolution is a slip; looked at from a Monday on."""
-    first, whole = policy.targets.get("first_reply"), policy.targets.get("resolution")
-    if first is None or whole is None:
-        return
+    """A reply that may come after the resolution is a slip, and so is a target never reached; from a Monday on."""
+    given = {metric: target for metric, target in policy.targets.items() if target is not None}
     try:
-        late = due(first, calendars[first.calendar], _MONDAY) > due(whole, calendars[whole.calendar], _MONDAY)
+        ends = {metric: due(target, calendars[target.calendar], _MONDAY) for metric, target in given.items()}
     except ClosedForeverError as e:
         raise BrokenFile(path, _line(path, policy.id), str(e), "give the calendar open time") from None
-    if late:
+    if "first_reply" not in ends or "resolution" not in ends:
+        return
+    first, whole = given["first_reply"], given["resolution"]
+    if ends["first_reply"] > ends["resolution"]:
         problem = f"policy `{policy.id}` gives the first reply more time ({first.within}) than the resolution ({whole.within})"
         raise BrokenFile(path, _line(path, policy.id), problem, "make the first reply the shorter one")
 

@@ -261,7 +261,7 @@ class Day:
         outside = (self.home / "outside.log").read_text().split("\n")
         with self.store.read() as conn:
             rows = {row["title"]: row for row in conn.execute(select(tables.cases)).mappings()}
-            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 3)
+            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 4)
             for line in outside:
                 if line.startswith(("acknowledged kettle", "acknowledged poison")):
                     want(line, rows[line.split()[1]]["id"], line.split()[2])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from agent.money import Money
 from retrieval.precedent import Hit
@@ -256,6 +256,8 @@ class Triage:
 # --- what is proposed ----------------------------------------------------------------------------------------------
 
 DraftKind: TypeAlias = Literal["reply", "question", "brief"]
+HOLDING: Final = "holding_update"
+"""The hint that asks for a holding update: word by the promised time although nothing is settled yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
+from agent.case import HOLDING
 from agent.errors import AgentError
 from agent.prompts import Prompts
 from agent.tools import CLASSIFY, FINAL, ROUTE
@@ -94,6 +95,8 @@ def write(prompts: Prompts, file: Json) -> Json:
     view, language = file["view"], file["language"]
     if view["human_lead"]:
         kind, template = "brief", f"brief/{language}"
+    elif file["hint"] == HOLDING:
+        kind, template = "reply", f"reply/{language}/{HOLDING}"
     elif view["missing"] == ["what_happened"]:
         kind, template = "question", f"reply/{language}/question"
     else:

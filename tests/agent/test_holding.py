@@ -12,13 +12,13 @@ import pytest
 
 from agent.case import HOLDING, Proposal
 from agent.pipeline import propose
-from agent.prompts import load_prompts
 from agent.promises import commitments
-from tests.fakes.desk import NOW, escalation, pack, pinned
+from agent.prompts import load_prompts
+from tests.fakes.desk import NOW, escalation, pinned
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from builders_guard import rulebook
-from builders_view import ISSUE_TYPES, LANGUAGES, PROMPTS, TEXTS, order, view, word
+from builders_view import ISSUE_TYPES, LANGUAGES, PROMPTS, order, view
 
 LETTERS = load_prompts(PROMPTS)
 LED = {"conduct_or_welfare"}

@@ -345,7 +345,7 @@ def forked(home: Path, start: datetime, at: int | None, log: Path | None = None)
         os._exit(0)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, stride: int = 1) -> None:
     template = folder / "template"
     template.mkdir()
     engine = open_engine(f"sqlite:///{template / 'desk.db'}")
@@ -355,9 +355,9 @@ def main(folder: Path) -> None:
     warm = Day(folder / "warm", START)
     warm.run()
     warm.store.engine.dispose()
-    hit, problems, at = folder / "hit.log", dict[int, str](), 0
+    hit, problems, at, kills = folder / "hit.log", dict[int, str](), 1 - stride, 0
     while True:
-        at += 1
+        at += stride
         home = folder / str(at)
         shutil.copytree(template, home)
         killed = forked(home, START, at, hit)
@@ -367,10 +367,11 @@ def main(folder: Path) -> None:
         if text:
             problems[at] = text
         shutil.rmtree(home)
+        kills += killed == KILLED
         if killed != KILLED or len(problems) > 3:
             break
-    print(json.dumps({"kills": at - 1, "hit": sorted(set(hit.read_text().split())), "problems": problems}))
+    print(json.dumps({"kills": kills, "hit": sorted(set(hit.read_text().split())), "problems": problems}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
@@ -244,7 +244,8 @@ class Listens(EmbeddedModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        self.heard = str(messages[0].parts[-1].content)
+        parts = (part for message in messages if isinstance(message, ModelRequest) for part in message.parts)
+        self.heard = "".join(str(part.content) for part in parts if isinstance(part, UserPromptPart))
         return await super().request(messages, model_settings, model_request_parameters)
 
 

@@ -141,6 +141,15 @@ def test_a_case_that_still_lacks_what_happened_gets_its_holding_update_and_no_se
     assert "not settled yet" in made.draft.body
 
 
+def test_a_language_without_a_holding_letter_gets_the_letter_of_its_issue_type():
+    fewer = replace(LETTERS, all={k: v for k, v in LETTERS.all.items() if k != f"reply/fr/{HOLDING}"})
+    deps = replace(pinned("chargeback", "S3"), model=EmbeddedModel(fewer))
+    made = asyncio.run(propose(escalation({"text": WRITES["fr"]}), deps, now=NOW, hint=HOLDING)).draft
+    assert made is not None
+    first = asyncio.run(propose(escalation({"text": WRITES["fr"]}), deps, now=NOW)).draft
+    assert made == first
+
+
 def test_a_wish_in_a_persons_own_words_changes_nothing_of_the_letter():
     assert asked("damaged_or_defective", "en", hint="holding update please").draft == (
         asked("damaged_or_defective", "en", hint="").draft

@@ -93,10 +93,11 @@ def case_file(messages: list[ModelMessage]) -> Json:
 def write(prompts: Prompts, file: Json) -> Json:
     """The draft of a case file as arguments of the final output."""
     view, language = file["view"], file["language"]
+    holding = f"reply/{language}/{HOLDING}"
     if view["human_lead"]:
         kind, template = "brief", f"brief/{language}"
-    elif file["hint"] == HOLDING:
-        kind, template = "reply", f"reply/{language}/{HOLDING}"
+    elif file["hint"] == HOLDING and holding in prompts.all:
+        kind, template = "reply", holding
     elif view["missing"] == ["what_happened"]:
         kind, template = "question", f"reply/{language}/question"
     else:

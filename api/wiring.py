@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,12 +24,13 @@ from api.errors import SettingsError
 from api.hooks.handler import DeadLetters, Fetchers, HookHandler
 from api.hooks.inlet import Inlet
 from api.hooks.maps import Maps
-from api.integrations.config import FILES, ZENDESK
+from api.integrations.config import FILES, MAILBOX, ZENDESK
 from api.integrations.files import FileHelpdesk
 from api.integrations.protocol import Helpdesk
 from api.integrations.reader import TicketReader, knowledge
 from api.integrations.zendesk import Zendesk
 from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
+from api.mailbox.beside import reading
 from api.notices import Notices
 from api.outgoing.mailer import MailServer
 from api.parts import READY, Ahead, LazyEncoder, Loaded, Parts, Report
@@ -104,6 +106,12 @@ class Runtime:
 
         self.desk.on_work = on_work
         return worker
+
+    def reading_mail(self) -> AbstractAsyncContextManager[None]:
+        """Reads the mailbox within the block, where the pack describes one."""
+        config = self.texts.integrations.mailbox
+        tell = partial(self.beside.__setitem__, MAILBOX)
+        return reading(self.desk, config, self.settings.secret_named, self.settings.home, tell)
 
     async def hang_up(self) -> None:
         """Give the helpdesks their connections back; in the loop that used them."""

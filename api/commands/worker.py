@@ -29,10 +29,12 @@ def run(args: argparse.Namespace) -> int:
             print("Working; stop with Ctrl-C.", file=sys.stderr, flush=True)
             if args.once:
                 await worker.run_until_idle()
-                return
-            upkeep = asyncio.create_task(_read_new(desk))
-            await worker.run()
-            upkeep.cancel()
+            else:
+                upkeep = asyncio.create_task(_read_new(desk))
+                async with desk.reading_mail():
+                    await worker.run()
+                upkeep.cancel()
+            await desk.hang_up()
 
         asyncio.run(work())
     return 0

@@ -20,7 +20,8 @@ FOLDER: Final = mailbox.FILE.parent
 """In the folder of the prompts."""
 ZENDESK, FILES = "zendesk", "files"
 """Names of the helpdesks: of their files, as `adapter` of a source of webhooks, and as the source of their cases."""
-_KNOWN: Final = (ZENDESK, FILES, mailbox.FILE.stem)
+MAILBOX: Final = mailbox.FILE.stem
+_KNOWN: Final = (ZENDESK, FILES, MAILBOX)
 
 
 class FilesConfig(BaseModel):

@@ -107,6 +107,10 @@ class Runtime:
         self.desk.on_work = on_work
         return worker
 
+    def post_worker(self) -> Worker:
+        """A worker that only sends notices; it needs no parts."""
+        return Worker(self.store, self.clock, registry(DeliverHandler(self.desk, self.post.send, self.clock)))
+
     def reading_mail(self) -> AbstractAsyncContextManager[None]:
         """Reads the mailbox within the block, where the pack describes one."""
         config = self.texts.integrations.mailbox

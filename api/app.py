@@ -114,9 +114,11 @@ async def running(runtime: Runtime, first_start: Callable[[Runtime], None] | Non
         if first_start is not None:
             tasks.append(asyncio.create_task(asyncio.to_thread(first_start, runtime), name="first start"))
         stack.push_async_callback(_cancel, tasks)
+        stack.push_async_callback(runtime.hang_up)
         if worker is not None:
             work = asyncio.create_task(worker.run(), name="worker")
             stack.push_async_callback(_finish, worker.stop, work)
+            await stack.enter_async_context(runtime.reading_mail())  # ends first, so that no new work comes in
         try:
             yield
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -38,6 +38,8 @@ class Rules:
     pack: Pack
     commitments: Callable[[str, str, datetime], Sequence[Commitment]] = _none
     """What a text in a language promises, read at an instant."""
+    helpdesks: Set[str] = frozenset()
+    """Sources of cases that are tickets of a helpdesk, which takes notes."""
 
 
 class Verbs:

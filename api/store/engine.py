@@ -117,6 +117,22 @@ def read_secret(home: Path) -> bytes:
 
 
 @contextmanager
+def alone(path: Path) -> Generator[bool]:
+    """Whether this is the only holder of the lock in the file `path`, until the block ends or the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = True
+        except BlockingIOError:
+            mine = False
+        yield mine
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def own(home: Path) -> Generator[None]:
     """Be the only process that serves this home, until the block ends or the process dies.
 

@@ -22,7 +22,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from agent.pack import load_pack
+from agent.pack import Pack, load_pack
 from api.auth import WORKER
 from api.settings import Settings
 from api.simulation_people import People
@@ -37,7 +37,7 @@ START: Final = datetime(2026, 10, 5, 8, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder in memory, if the machine has one
-_ALIVE: Final = 40
+_ALIVE: Final = 25
 """Cases that are worked on at a time."""
 
 
@@ -54,11 +54,9 @@ class Outcome:
 class Simulation:
     """One run over one file."""
 
-    def __init__(self, folder: Path, seed: int, alive: int = _ALIVE) -> None:
+    def __init__(self, folder: Path, seed: int, pack: Pack, alive: int = _ALIVE) -> None:
         self._random = Random(seed)  # noqa: S311 - draws of a simulation
         self._clock, self._alive = Now(START), alive
-        settings = Settings()
-        pack = load_pack(settings.prompts, SAMPLE)
         pack = pack.model_copy(update={"directory": directory_of(pack)})
         other = pack.model_copy(update={"sla": second_version(pack.sla)})
         self._rules = [Rules(found, promised) for found in (pack, other)]
@@ -109,7 +107,7 @@ class Simulation:
 
     def _work(self) -> None:
         """People do things while the desks sweep on time."""
-        for _ in range(self._random.randint(2, 12)):
+        for _ in range(self._random.randint(4, 20)):
             self._pass_time(self._in(0.01, 0.4))
             self._act()
 
@@ -270,9 +268,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--days", type=float, default=10_000, help="case-days (default: 10000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another history (default: 1)")
     chosen = parser.parse_args(arguments)
+    pack = load_pack(Settings().prompts, SAMPLE)
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-        outcome = Simulation(Path(folder), chosen.seed).run(chosen.days, lambda line: print(line, flush=True))
+        outcome = Simulation(Path(folder), chosen.seed, pack).run(chosen.days, lambda line: print(line, flush=True))
     print("\n".join(report(outcome)))
     print(f"{'seconds':26} {time.perf_counter() - begun:.0f}")
     return 1 if outcome.score.faults else 0

@@ -119,7 +119,7 @@ class Watch:
         rows = conn.execute(select(key, notices).where(key > self._notice).order_by(key)).mappings().all()
         self._notice = rows[-1]["place"] if rows else self._notice
         groups: dict[tuple[str, Told], list[RowMapping]] = defaultdict(list)
-        for row in rows:
+        for row in (row for row in rows if row["case_id"] in self.alive):
             groups[row["case_id"], (row["clock"], row["threshold"])].append(row)
         to_write: Counter[tuple[str, ...]] = Counter()
         for (case_id, told), found in groups.items():
@@ -164,7 +164,7 @@ class Watch:
         rows = conn.execute(select(key, outbox).where(key > self._letter).order_by(key)).mappings().all()
         self._letter = rows[-1]["place"] if rows else self._letter
         found: Counter[tuple[str, ...]] = Counter()
-        for row in rows:
+        for row in (row for row in rows if row["payload"]["case"] in self.alive):
             found.update((name, row["payload"]["case"], *mark) for name, mark in _marks(row))
         self.score.letters += found.total()
         for told in (found - wanted).elements():

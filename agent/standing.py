@@ -62,7 +62,9 @@ class Clock:
     reason: str = ""
     """Why it was cancelled."""
     marks: tuple[tuple[int, datetime], ...] = ()
-    """Percent -> the instant at which so much of the target is used, as far as that is known."""
+    """Percent -> the instant at which so much of the target is used, as far as that is known; 100 is the breach, if there
+    was one, though it be that of an earlier target.
+    """
 
     @property
     def id(self) -> str:
@@ -82,6 +84,8 @@ class Standing:
     clocks: tuple[Clock, ...]
     rework: int = 0
     """Times it was reopened within the grace time."""
+    changes_at: datetime | None = None
+    """When the first event happens that the log holds already, written while the machine's clock was ahead."""
 
     @property
     def next_due(self) -> datetime | None:
@@ -107,11 +111,14 @@ def standing(events: Iterable[Event], book: Book, now: datetime) -> Standing:
     log = list(events)
     opened = log[0].instant if log else now
     case = _Case(book)
+    to_come: datetime | None = None
     for instant, _, event in sorted((max(e.instant, opened), n, e) for n, e in enumerate(log)):
-        if instant <= now:
-            case.take(event, instant)
+        if instant > now:
+            to_come = instant
+            break
+        case.take(event, instant)
     clocks = (run.clock(case.sla, now) for run in case.runs)
-    return Standing(tuple(c for c in clocks if c is not None), case.rework)
+    return Standing(tuple(c for c in clocks if c is not None), case.rework, to_come)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,7 @@ class _Run:
             target=target.within if target else "", calendar=target.calendar if target else "",
             pauses=tuple(self.pauses), ended_at=end, breached_at=breached_at, retargeted=retargeted,
             late_by=max(late, timedelta(0)), reason=reason,
-            marks=() if void or state == "cancelled" else self._marks(last, sla, due_at),
+            marks=() if state == "cancelled" else self._marks(last, sla, due_at, breached_at),
         )  # fmt: skip
 
     def _state(self, end: datetime | None, breached_at: datetime | None, void: bool) -> tuple[ClockState, str]:
@@ -219,18 +226,20 @@ class _Run:
         calendar = term.sla.calendars[term.target.calendar]
         return open_time(calendar, self.start, due(term.target, calendar, self.start))
 
-    def _marks(self, term: _Term | None, sla: Sla, due_at: datetime | None) -> tuple[tuple[int, datetime], ...]:
+    def _marks(
+        self, term: _Term | None, sla: Sla, due_at: datetime | None, breached_at: datetime | None
+    ) -> tuple[tuple[int, datetime], ...]:
+        percents = [p for p in sla.thresholds if p < 100]
+        found: list[tuple[int, datetime]] = []
         if self.fixed is not None:
-            span = self.fixed - self.start
-            return tuple((p, self.start + max(span, timedelta(0)) * p / 100) for p in sla.thresholds)
-        assert term is not None  # noqa: S101 - callers checked
-        assert term.target is not None  # noqa: S101 - as above
-        calendar, whole = term.sla.calendars[term.target.calendar], self._whole(term)
-        marks = (
-            (p, after_pauses(calendar, self.start, self.pauses, whole * p / 100)) for p in sla.thresholds if p < 100
-        )
-        found = [(p, at) for p, at in marks if at is not None]
-        return (*found, (100, due_at)) if due_at is not None else tuple(found)
+            span = max(self.fixed - self.start, timedelta(0))
+            found = [(p, self.start + span * p / 100) for p in percents]
+        elif term is not None and term.target is not None:
+            calendar, whole = term.sla.calendars[term.target.calendar], self._whole(term)
+            each = ((p, after_pauses(calendar, self.start, self.pauses, whole * p / 100)) for p in percents)
+            found = [(p, at) for p, at in each if at is not None]
+        full = breached_at or due_at
+        return (*found, (100, full)) if full is not None else tuple(found)
 
 
 def _before(pauses: Sequence[Pause], limit: datetime) -> list[Pause]:
@@ -285,7 +294,8 @@ class _Case:
     def on_reply_sent(self, data: Mapping[str, Any], at: datetime) -> None:
         for run in self._running("first_reply", "next_reply", "next_update"):
             run.finish(at)
-        self._begin("next_update", self._number("next_update"), at)
+        if self._state.status not in _ENDED:
+            self._begin("next_update", self._number("next_update"), at)
 
     def on_reopened(self, data: Mapping[str, Any], at: datetime) -> None:
         since, self._resolved_at = self._resolved_at, None
@@ -301,6 +311,7 @@ class _Case:
             self.runs.append(total)
         total.end = None
         total.pauses.append((since, at))
+        self._retarget_one(total, at)  # what changed while it was resolved holds from now on
 
     def on_severity_set(self, data: Mapping[str, Any], at: datetime) -> None:
         self._facts["severity"], self._by_person = str(data["severity"]), True
@@ -385,9 +396,12 @@ class _Case:
         for run in self.runs:
             if run.end is not None or run.fixed is not None:
                 continue
-            term = _Term(at, self._target(run.metric), self.sla)
-            old = run.terms[-1]
             if anew:
-                run.terms[:] = [_Term(run.start, term.target, term.sla)]
-            elif old.bound != term.bound:
-                run.terms.append(term)
+                run.terms[:] = [_Term(run.start, self._target(run.metric), self.sla)]
+            else:
+                self._retarget_one(run, at)
+
+    def _retarget_one(self, run: _Run, at: datetime) -> None:
+        term = _Term(at, self._target(run.metric), self.sla)
+        if run.terms[-1].bound != term.bound:
+            run.terms.append(term)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, update
 
 from agent.case import HOLDING
 from agent.directory import Recipient
-from agent.standing import Clock, Event, Standing, standing
+from agent.standing import Event, Standing, standing
 from api.auth import Principal
 from api.store import clocks, mail, queue
 from api.store.clocks import Mark
@@ -52,7 +52,7 @@ class Sweep(Verbs):
         self, conn: Connection, case: RowMapping, log: Sequence[Event], fired: set[tuple[str, int]], now: datetime
     ) -> None:
         seen = standing(log, self.versions.book(conn), now)
-        fresh = [m for c in seen.clocks for m in _reached(c, now) if (c.id, m.percent) not in fired]
+        fresh = [m for c in seen.clocks for m in clocks.owed(c) if m.at <= now and (c.id, m.percent) not in fired]
         told = [(mark, who) for mark in fresh for who in self._concerned(case, mark)]
         clocks.note(conn, (_row(case["id"], mark, who, now) for mark, who in told))
         self._write(conn, case["id"], told, now)
@@ -165,19 +165,6 @@ class Sweep(Verbs):
                     payload = {name: value for name, value in row["payload"].items() if name != "second"}
                     key = f"{row['idempotency_key']}:{second}"
                     mail.post(conn, second, key[-mail.MAX_KEY :], payload, now=now, case_id=row["case_id"])
-
-
-def _reached(clock: Clock, now: datetime) -> Iterable[Mark]:
-    """The marks of a clock that lie behind: of an open one all, of an ended one only its breach."""
-    if clock.state == "cancelled":
-        return
-    for mark in clocks.marks(clock):
-        if mark.at > now or (clock.ended_at is not None and (mark.percent < 100 or clock.ended_at <= mark.at)):
-            continue
-        if mark.percent == 100 and clock.metric != "team_ack":
-            yield Mark(clock, 100, clock.breached_at or mark.at)
-        elif clock.open:
-            yield mark
 
 
 def _row(case_id: str, mark: Mark, who: Recipient | None, now: datetime) -> dict[str, Any]:

@@ -86,10 +86,18 @@ def note(conn: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         conn.execute(insert(notices), found)
 
 
+def owed(clock: Clock) -> list[Mark]:
+    """What has to be told of a clock, now or later: of an open one every threshold, of an ended one its breach."""
+    if clock.open:
+        return marks(clock)
+    told = clock.breached_at is not None and clock.metric != "team_ack"
+    return [mark for mark in marks(clock) if mark.percent == 100] if told else []
+
+
 def ahead(seen: Standing, fired: set[tuple[str, int]]) -> datetime | None:
-    """When the sweep has to look at a case next; None when nothing is open."""
-    still = (m for c in seen.clocks if c.open for m in marks(c) if (c.id, m.percent) not in fired)
-    return min((m.at for m in still), default=None)
+    """When the sweep has to look at a case next, which may lie behind; None when there is nothing to tell any more."""
+    still = (m.at for c in seen.clocks for m in owed(c) if (c.id, m.percent) not in fired)
+    return min((*still, *filter(None, (seen.changes_at,))), default=None)
 
 
 def set_times(conn: Connection, case_id: str, seen: Standing, sweep_at: datetime | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from agent.money import Money
 from retrieval.precedent import Hit
@@ -14,6 +14,9 @@ from retrieval.precedent import Hit
 Json: TypeAlias = Mapping[str, Any]
 
 # --- what comes in -------------------------------------------------------------------------------------------------
+
+if TYPE_CHECKING:
+    from agent.outbreak.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,3 +384,5 @@ class Proposal:
     usage: Usage
     versions: Mapping[str, str]
     """Content hashes of what made it: pack, prompts, classifier, encoder."""
+    trace: Trace | None = None
+    """What the case leaves for finding outbreaks; no part of the answer."""

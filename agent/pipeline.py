@@ -38,6 +38,7 @@ from agent.facts.evidence import Evidence, PolicyLine, Slot, StoreFacts
 from agent.guard import Rulebook
 from agent.llm import EMBEDDED, Limits, authorship
 from agent.money import Money
+from agent.outbreak import Tracer
 from agent.pack import Pack
 from agent.ports import OrderBook
 from agent.prompts import Prompts
@@ -70,6 +71,8 @@ class Deps:
     model: Model
     """The chain of engines; it always ends in the embedded one."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
+    tracer: Tracer | None = None
+    """Makes what a case leaves for finding outbreaks; None when nobody looks for them."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -113,6 +116,9 @@ async def propose(escalation: Escalation, deps: Deps, *, now: datetime, hint: st
     except Exception as e:  # as above
         log.exception("case %s could not be drafted", escalation.id)
         proposal = _undrafted(read, deps, f"no draft could be written ({type(e).__name__})")
+    if deps.tracer is not None:
+        triage = proposal.triage
+        proposal = replace(proposal, trace=deps.tracer.trace(read.case, read.seen, triage.issue_type, triage.severity))
     timing["total"] = (time.perf_counter() - started) * 1000
     return replace(proposal, timing_ms={k: round(v, 2) for k, v in timing.items()})
 

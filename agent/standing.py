@@ -317,6 +317,10 @@ class _Case:
         self._facts["severity"], self._by_person = str(data["severity"]), True
         self._retarget(at)
 
+    def on_severity_raised(self, data: Mapping[str, Any], at: datetime) -> None:
+        self._facts["severity"] = str(data["severity"])
+        self._retarget(at)
+
     def on_policy_set(self, data: Mapping[str, Any], at: datetime) -> None:
         self.sla = self._book(str(data["policy"]))
         self._retarget(at)

@@ -17,7 +17,7 @@ from api.auth import Principal
 from api.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from api.ids import new_id
 from api.store import audit, cases, clocks, mail
-from api.store.tables import events, promises
+from api.store.tables import promises
 from api.verbs import Entry, Verbs
 from api.wire import Json
 
@@ -216,11 +216,6 @@ class Teamwork(Verbs):
             return case_id, {"case": case_id, "severity": severity}
 
         return self.once("set_severity", who, key, [case_id, severity, reason], change)
-
-    def set_by_person(self, conn: Connection, case_id: str) -> bool:
-        """Whether a person decided the severity, so that no later triage changes it."""
-        query = select(events.c.seq).where(events.c.case_id == case_id, events.c.kind == "severity_set")
-        return conn.execute(query.limit(1)).first() is not None
 
     def adopt_policy(self, who: Principal, case_id: str, reason: str, *, key: str | None = None) -> dict[str, Any]:
         """Put a case under the commitments in force now instead of those that it was triaged under: `{"case"}`.

@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.errors import BrokenFile
 from agent.guard import Rulebook, load_rulebook
 from agent.hookmap import Hook, load_hooks
+from agent.outbreak import OutbreakRules, load_rules
 from agent.pack import Pack, load_pack
 from agent.prompts import Prompts, load_prompts
 from api.integrations import config as integrations
@@ -37,6 +38,8 @@ class Texts:
     """The sources of webhooks by name."""
     integrations: Integrations = field(default_factory=Integrations)
     """Helpdesks and the mailbox."""
+    outbreak: OutbreakRules | None = None
+    """When cases are taken for one outbreak."""
 
 
 def read_texts(settings: Settings) -> Texts:
@@ -64,7 +67,7 @@ def _read(prompts: Path, store: Path, pack_checked: str = "", prompts_checked: s
     pack = load_pack(prompts, store, checked=pack_checked)
     hooks = load_hooks(prompts / HOOKS)
     rules, joined = load_rulebook(prompts, pack), integrations.load(prompts, pack)
-    return Texts(pack, load_prompts(prompts, checked=prompts_checked), rules, hooks=hooks, integrations=joined)
+    return Texts(pack, load_prompts(prompts, checked=prompts_checked), rules, hooks=hooks, integrations=joined, outbreak=load_rules(prompts, pack))
 
 
 def _mark(kept: Path) -> str:

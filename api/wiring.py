@@ -29,7 +29,7 @@ from api.integrations.files import FileHelpdesk
 from api.integrations.protocol import Helpdesk
 from api.integrations.reader import TicketReader, knowledge
 from api.integrations.zendesk import Zendesk
-from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
+from api.jobs import TRACE, Drafter, DraftHandler, EmbedHandler, registry
 from api.mailbox.beside import reading
 from api.notices import Notices
 from api.outgoing.mailer import MailServer
@@ -46,6 +46,7 @@ from api.views import Views
 from api.worker import Worker
 
 if TYPE_CHECKING:
+    from agent.outbreak import Trace
     from agent.pipeline import Deps
     from agent.promises import Commitment
     from retrieval.precedent import Encoder
@@ -185,11 +186,11 @@ def agent_drafter(parts: Parts, clock: Clock, budget: Budget) -> Drafter:
 
     async def draft(work: DraftWork) -> Mapping[str, Any]:
         loaded = parts.loaded or await asyncio.to_thread(parts.all)
-        proposal = await propose(
-            work.escalation, loaded.deps, clock, case_id=work.case_id, hint=work.hint, earlier=work.earlier_contacts
+        proposal, trace = await _propose(
+            work.escalation, loaded.deps, clock, work.case_id, work.hint, work.earlier_contacts
         )
         budget.add(proposal)
-        return proposal
+        return {**proposal, TRACE: trace}
 
     return draft
 
@@ -209,11 +210,18 @@ async def propose(
         BadInput: the payload cannot become an escalation.
 
     """
+    return (await _propose(payload, deps, clock, case_id, hint, earlier))[0]
+
+
+async def _propose(
+    payload: Mapping[str, Any] | str | bytes, deps: Deps, clock: Clock, case_id: str, hint: str, earlier: int
+) -> tuple[dict[str, Any], Trace | None]:
     from agent import output, pipeline
 
     now = clock.now()
     case = replace(intake.parse(payload, now=now, case_id=case_id), earlier_contacts=earlier)
-    return output.as_json(await pipeline.propose(case, deps, now=now, hint=hint))
+    proposal = await pipeline.propose(case, deps, now=now, hint=hint)
+    return output.as_json(proposal), proposal.trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +314,7 @@ def _load_rest(
     from agent import learn
     from agent.embedded import EmbeddedModel
     from agent.llm import Limits, build_model
+    from agent.outbreak import Middle, Tracer
     from agent.pipeline import Deps
     from agent.signals import Signals
     from agent.understand import Reader
@@ -337,5 +346,6 @@ def _load_rest(
     report("classifier", READY)
     # numpy's threads wait for each other by spinning, which costs a second core for products that take microseconds
     threadpool_limits(settings.threads, "blas")
-    deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits)
+    tracer = Tracer(pack, signals, texts.outbreak, Middle.of(classifier.taught), _secret(settings)) if texts.outbreak else None
+    deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits, tracer)
     return Loaded(english, search, deps)

@@ -178,11 +178,11 @@ def test_clocks_are_listed_in_the_store_s_zone_and_overdue_ones_are_marked(
         f"✕ {case} - first reply breached Tue 24 Nov, 11:00 GMT 60 min over -",
         f"✕ {case} - next reply 1 breached Tue 24 Nov, 11:00 GMT 60 min over -",
         f"{case} - resolution running Wed 25 Nov, 09:00 GMT in 21 h -",
-        "3 open clocks, 2 overdue, 0 paused.",
+        "Open clocks: 3, overdue 2, paused 0.",
     ]
     assert "there are more" in run("clocks", "--limit", 1)[1]
     assert run("clocks", "--due-before", "2026-11-24T11:00")[1] == "No such clock is open.\n"
-    assert "2 open clocks" in run("clocks", "--due-before", "2026-11-24T12:00:01+01:00")[1]
+    assert "Open clocks: 2," in run("clocks", "--due-before", "2026-11-24T12:00:01+01:00")[1]
 
 
 def test_clocks_have_json(run: Any, home: wiring.Runtime, escalation: dict[str, Any]):
@@ -248,7 +248,13 @@ def outcomes(**changed: Any) -> dict[str, Outcome]:
 def test_clocks_of_a_past_case_count_open_time_and_what_would_have_been_told():
     ends = outcomes()
     first, whole = ends["first_reply"], ends["resolution"]
-    assert (first.verdict, first.used, first.share, first.at_risk, first.overdue) == ("met", timedelta(hours=4), 0.5, 0, 0)
+    assert (first.verdict, first.used, first.share, first.at_risk, first.overdue) == (
+        "met",
+        timedelta(hours=4),
+        0.5,
+        0,
+        0,
+    )
     assert (whole.verdict, whole.used, whole.at_risk) == ("met", timedelta(hours=16), 1)
     assert whole.share == pytest.approx(2 / 3)
     assert ends["next_reply:1"].verdict == "met"
@@ -263,7 +269,13 @@ def test_a_late_first_reply_was_told_before_and_at_its_due_instant():
 
 
 def test_a_second_message_does_not_restart_the_clock_of_the_next_reply():
-    told = [text(at(1, 9)), text(at(1, 9, 10), "staff"), text(at(1, 10)), text(at(1, 10, 20)), text(at(1, 10, 40), "staff")]
+    told = [
+        text(at(1, 9)),
+        text(at(1, 9, 10), "staff"),
+        text(at(1, 10)),
+        text(at(1, 10, 20)),
+        text(at(1, 10, 40), "staff"),
+    ]
     ends = outcomes(severity="S1", first_reply_at=at(1, 9, 10), resolved_at=at(1, 11), messages=told)
     assert ends["next_reply:2"].verdict == "met_late"
     assert ends["next_reply:2"].used == timedelta(minutes=40)
@@ -316,7 +328,9 @@ def test_messages_without_an_instant_or_after_the_resolution_are_counted_and_lef
 
 def test_the_table_counts_clocks_by_metric_and_severity_and_ranks_the_time_used():
     past = [
-        PastEscalation.model_validate(row(first_reply_at=at(1, 9 + hours), messages=[text(at(1, 9))], resolved_at=at(2, 9)))
+        PastEscalation.model_validate(
+            row(first_reply_at=at(1, 9 + hours), messages=[text(at(1, 9))], resolved_at=at(2, 9))
+        )
         for hours in (1, 2, 3, 7)
     ]
     late = PastEscalation.model_validate(row(first_reply_at=at(2, 10), resolved_at=at(2, 11), severity="S2"))
@@ -329,3 +343,160 @@ def test_the_table_counts_clocks_by_metric_and_severity_and_ranks_the_time_used(
     assert (first.median_share, first.high_share) == (0.25, 0.875)
     assert lines["first_reply", "S2"].met_late == 1
     assert all(n.met + n.met_late + n.breached + n.cancelled + n.unknown == n.clocks for n in lines.values())
+
+
+# --- desk simulate ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    """Two S3 cases: one answered after 4 hours, one whose first reply has no instant."""
+    path = tmp_path / "h.jsonl"
+    rows = (row(), row(id="", first_reply_at=None, messages=[], text="The mug is cracked."))
+    path.write_text("\n".join(json.dumps(r) for r in rows) + "\n", encoding="utf-8")
+    return path
+
+
+def policy(folder: Path, old: str = "", new: str = "") -> Path:
+    """The policy of the pack with one change."""
+    assert old in SLA
+    path = folder / "trial.yaml"
+    path.write_text(SLA.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+STRICT = "first_reply: {within: 8 business h", "first_reply: {within: 3 business h"
+
+
+def test_a_simulation_has_json(run: Any, tmp_path: Path, history: Path):
+    code, out, err = run("simulate", policy(tmp_path, *STRICT), "--history", history, "--compare-current", "--json")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (told["cases"], len(told["rows"]), len(told["current"]["rows"])) == (2, 4, 4)
+    assert told["rows"][0] == {
+        "metric": "first_reply", "severity": "S3", "cases": 2, "clocks": 2, "met": 0, "met_late": 1, "breached": 0,
+        "cancelled": 0, "unknown": 1, "at_risk": 2, "overdue": 1, "median_used_s": 14400, "p90_used_s": 14400,
+        "median_share": 1.333, "p90_share": 1.333,
+    }  # fmt: skip
+    assert told["current"]["rows"][0]["met"] == 1
+    assert told["not_told"] == {
+        "no_first_reply": 1, "no_replies": 1, "undated_messages": 0, "messages_after_resolution": 0,
+    }  # fmt: skip
+    assert told["changes"] == {
+        "cases": 1,
+        "ends": [{"metric": "first_reply", "before": "met", "after": "met_late", "clocks": 1}],
+        "items": [{"case": "H-1", "clocks": [{"clock": "first_reply", "before": "met", "after": "met_late"}]}],
+    }
+
+
+def test_a_simulation_is_told_to_people_with_what_the_history_does_not_tell(run: Any, tmp_path: Path, history: Path):
+    code, out, _ = run("simulate", policy(tmp_path, *STRICT), "--history", history, "--compare-current")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    assert "first reply S3 2 2 0 1 0 0 1 4.0 h (133%) 4.0 h (133%) 2 1" in lines
+    assert "Past escalations without an instant of the first reply, so that nobody knows if it was in time: 1." in lines
+    assert lines[-3:] == [
+        "Past escalations that end otherwise than under the policy in force: 1.", "1 x first reply: met -> late",
+        "H-1: first_reply met -> late",
+    ]  # fmt: skip
+
+
+def test_the_policy_in_force_changes_nothing_against_itself(run: Any, tmp_path: Path, history: Path):
+    out = run("simulate", policy(tmp_path), "--history", history, "--compare-current")[1]
+    assert out.endswith("Nothing ends otherwise than under the policy in force.\n")
+    assert "policy in force" not in run("simulate", policy(tmp_path), "--history", history)[1]
+
+
+def test_a_clock_that_the_trial_does_not_have_is_a_change(run: Any, tmp_path: Path, history: Path):
+    trial = policy(tmp_path, "next_update: {within: 2 business days, calendar: business}", "next_update: null")
+    told = json.loads(run("simulate", trial, "--history", history, "--compare-current", "--json")[1])
+    assert told["changes"]["ends"] == [{"metric": "next_update", "before": "cancelled", "after": None, "clocks": 1}]
+
+
+def test_at_most_twenty_changed_cases_are_listed(run: Any, tmp_path: Path):
+    path = tmp_path / "h.jsonl"
+    path.write_text("\n".join(json.dumps(row(id=f"H-{n}")) for n in range(60)), encoding="utf-8")
+    trial = policy(tmp_path, *STRICT)
+    _, out, err = run("simulate", trial, "--history", path, "--compare-current")
+    assert out.count("first_reply met -> late") == 20
+    assert out.endswith("... and 40 more\n")
+    assert "Deriving clocks: 60 of 60" in err
+    told = json.loads(run("simulate", trial, "--history", path, "--compare-current", "--json")[1])
+    assert (told["changes"]["cases"], len(told["changes"]["items"])) == (60, 20)
+
+
+def test_a_foreign_csv_is_simulated_with_a_mapping(run: Any, tmp_path: Path):
+    (tmp_path / "t.csv").write_text(
+        f"Opened;Answered;Closed;Prio;Text\n{at(1, 9)};{at(1, 13)};{at(3, 9)};normal;The mug is cracked\n"
+    )
+    (tmp_path / "map.yaml").write_text(
+        "fields: {opened_at: Opened, first_reply_at: Answered, resolved_at: Closed, severity: Prio, text: Text}\n"
+        "values: {severity: {normal: S3}}\ndefaults: {issue_type: damaged_or_defective}\n"
+    )
+    trial = policy(tmp_path, *STRICT)
+    options = ("--map", tmp_path / "map.yaml", "--compare-current", "--json")
+    told = json.loads(run("simulate", trial, "--history", tmp_path / "t.csv", *options)[1])
+    assert told["changes"]["items"][0]["case"] == "t.csv line 2"
+    assert told["rows"][0]["met_late"] == 1
+
+
+def test_without_a_history_the_store_s_own_is_taken(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = tmp_path / "store"
+    (store / "history").mkdir(parents=True)
+    monkeypatch.setenv("DESK_STORE", str(store))
+    assert "The store has no history of its own" in run("simulate", policy(tmp_path))[2]
+    for name in ("a", "b"):
+        (store / "history" / f"{name}.jsonl").write_text(json.dumps(row(id=name)), encoding="utf-8")
+    assert json.loads(run("simulate", policy(tmp_path), "--json")[1])["cases"] == 2
+
+
+BROKEN = (
+    ("  - id: low\n", "  - id: low\n    when: {severity: [S4]}\n", "policy `low` stands last and has conditions", "the default"),
+    ("    when: {severity: [S3]}\n", "", "policy `medium` has no conditions", "only the last is the default"),
+    ('["09:00-17:00"]', '["09:00-17:00", "16:00-18:00"]', "windows overlap on mon", "correct this value"),
+    ("Europe/London", "Europe/Londinium", "unknown time zone `Europe/Londinium`", "correct this value"),
+    ("within: 30 min", "within: 0 min", "must be more than nothing", "correct this value"),
+    ("first_reply: {within: 30 min", "first_reply: {within: 9 h", "gives the first reply more time (9 h)", "the shorter one"),
+    ("severity: [S1]", "severity: [S9]", "severity `S9` does not exist", "use one of S1"),
+    ("calendars:", "calendars: [", "not valid YAML", "check indentation"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "problem", "fix"), BROKEN, ids=[problem[:24] for *_, problem, _ in BROKEN])
+def test_a_broken_policy_is_one_sentence_with_file_line_and_fix(
+    run: Any, tmp_path: Path, history: Path, old: str, new: str, problem: str, fix: str
+):
+    trial = policy(tmp_path, old, new)
+    code, out, err = run("simulate", trial, "--history", history)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{trial}, line " in err
+    assert problem in err
+    assert fix in err
+    line = int(err.split(", line ")[1].split(":")[0])
+    assert 1 <= line <= len(trial.read_text().splitlines())
+
+
+@pytest.mark.parametrize("name", ["nowhere.yaml", "."])
+def test_a_policy_that_is_no_file_is_one_sentence(run: Any, tmp_path: Path, history: Path, name: str):
+    code, out, err = run("simulate", tmp_path / name, "--history", history)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "There is no file" in err
+
+
+def test_a_wrong_row_of_a_history_is_told_and_nothing_is_simulated(run: Any, tmp_path: Path, history: Path):
+    for wrong, told in (
+        (row(severity="S9"), "line 3: severity: 'S9' is not in the pack; use one of S1, S2, S3, S4, or map it"),
+        (row(opened_at="0001-01-01T00:00:00+14:00"), "line 3: opened_at lies in the year 1; correct it"),
+        (row(messages=[text("9999-12-31T23:00:00-08:00")]), "line 3: messages.0.at lies in the year 9999; correct it"),
+    ):
+        path = history.with_name("wrong.jsonl")
+        path.write_text(history.read_text() + json.dumps(wrong))
+        code, out, err = run("simulate", policy(tmp_path), "--history", path)
+        assert (code, out) == (2, "")
+        assert err.splitlines() == [told, f"desk: {path} was not simulated: {told}"]
+
+
+def test_a_history_that_is_missing_is_one_sentence(run: Any, tmp_path: Path):
+    code, out, err = run("simulate", policy(tmp_path), "--history", tmp_path / "nowhere.jsonl")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "There is no file" in err

@@ -113,7 +113,7 @@ def _notes(logs: Sequence[Log]) -> list[str]:
     counts = _not_told(logs)
     texts = {
         "no_first_reply": "Past escalations without an instant of the first reply, so that nobody knows if it was in time",
-        "no_replies": "Past escalations without dated texts of the staff, so that later replies and updates are unknown",
+        "no_replies": "Past escalations whose texts of the staff are missing or undated, so that later replies and updates are unknown",
         "undated_messages": "Messages without an instant, left out",
         "messages_after_resolution": "Messages from after the resolution, left out",
     }

@@ -308,6 +308,12 @@ def test_without_dated_texts_of_the_staff_only_the_first_reply_is_known():
     }  # fmt: skip
 
 
+def test_beside_an_undated_text_of_the_staff_no_reply_is_called_missing_or_first():
+    told = [text(at(1, 9)), text(None, "staff"), text(at(1, 13), "staff"), text(at(1, 14))]
+    assert outcomes(messages=told)["next_reply:2"].verdict == "unknown"
+    assert outcomes(messages=told, first_reply_at=None)["first_reply"].verdict == "unknown"
+
+
 def test_a_dated_text_of_the_staff_is_the_first_reply_when_the_row_names_none():
     assert outcomes(first_reply_at=None)["first_reply"].verdict == "met"
 

@@ -277,7 +277,9 @@ class _Case:
         self._triaged = True
 
     def on_message_received(self, data: Mapping[str, Any], at: datetime) -> None:
-        if data.get("author") == "customer" and self._open("next_reply") is None:
+        if data.get("author") == "staff" and data.get("sent_at"):
+            self.on_reply_sent(data, at)
+        elif data.get("author") == "customer" and self._open("next_reply") is None:
             self._begin("next_reply", self._number("next_reply"), at)
 
     def on_reply_sent(self, data: Mapping[str, Any], at: datetime) -> None:

@@ -22,8 +22,9 @@ from api import problems
 from api.errors import PartsError, StoreError
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
-from api.routes import docs, drafts, escalations, health, hooks, pages, sessions
+from api.routes import docs, drafts, escalations, health, hooks, pages, sessions, teamwork
 from api.store import audit
+from api.watch import keep_watch
 from api.wiring import Runtime
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,9 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.runtime = runtime
-    for module in (drafts, escalations, hooks, health, sessions, docs, pages):
+    for module in (drafts, escalations, hooks, health, sessions, docs, pages, teamwork):
         app.include_router(module.router)
+    app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)
     problems.install(app)
     app.add_middleware(Edge)
@@ -107,6 +109,8 @@ async def running(runtime: Runtime, first_start: Callable[[Runtime], None] | Non
     worker = runtime.worker() if runtime.settings.workers else None
     async with AsyncExitStack() as stack:
         tasks = [asyncio.create_task(_keep_up(runtime), name="upkeep")]
+        if worker is not None:
+            tasks.append(asyncio.create_task(keep_watch(runtime.desk), name="watch"))
         if first_start is not None:
             tasks.append(asyncio.create_task(asyncio.to_thread(first_start, runtime), name="first start"))
         stack.push_async_callback(_cancel, tasks)

@@ -13,7 +13,8 @@ from agent.standing import Clock, ClockState, Metric, standing
 from api.store import cases as case_rows
 from api.store import clocks
 from api.store.clocks import Versions
-from api.store.tables import NEVER, cases
+from api.store.columns import NEVER
+from api.store.tables import cases
 
 MOST: Final = 200
 """Clocks of one answer, unless it asks for another number."""

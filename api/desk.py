@@ -50,13 +50,15 @@ class Desk(Teamwork, Sweep):
     # --- what comes in -----------------------------------------------------------------------------------------------
 
     def receive(
-        self, who: Principal, escalation: Json, *, key: str | None = None, source: str = "", also: Also = None
-    ) -> dict[str, Any]:
+        self, who: Principal, escalation: Json, *, key: str | None = None, source: str = "", sent: bool = False,
+        also: Also = None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Take one escalation in: `{"case", "draft"}`; its draft is pending and its job is queued.
 
         `key` is the sender's Idempotency-Key or delivery id, else the escalation's own `id` counts; `source` names a
         webhook, else the principal is the sender. The same key with the same body gives the same answer. `escalation`
-        is the wire form as plain JSON, already checked by `agent.intake.parse`.
+        is the wire form as plain JSON, already checked by `agent.intake.parse`. `sent` says that the texts of the staff
+        in it are known to have reached the customer, from a person.
 
         Raises:
             IdempotencyConflictError: the key came before with another body.
@@ -77,17 +79,25 @@ class Desk(Teamwork, Sweep):
             )  # fmt: skip
             facts = {"customer_hash": customer} if customer else {}
             facts |= {"source": source or "api", "opened_at": opened.isoformat()} | wire.words(escalation)
-            added = [self._add_text(conn, case_id, text, now) for text in texts]
+            added = [self._add_text(conn, case_id, text, now, sent=sent) for text in texts]
             self.record(conn, case_id, who, now, ("case_opened", facts), *(entry for _, entry in added))
             return case_id, {"case": case_id, "draft": self.request_draft_in(conn, case_id, "", now)}
 
         return self.once("receive", who, key or external_id or None, escalation, change, source=source, also=also)
 
     def record_message(
-        self, who: Principal, case_id: str, message: Json, *, key: str | None = None, also: Also = None
+        self,
+        who: Principal,
+        case_id: str,
+        message: Json,
+        *,
+        key: str | None = None,
+        sent: bool = False,
+        also: Also = None,
     ) -> dict[str, Any]:
         """Add a text to a case: `{"message", "draft"}`. One of the customer or the bank makes the drafts so far stale,
-        asks for a new one, and reopens a case that was resolved before it was written.
+        asks for a new one, and reopens a case that was resolved before it was written. `sent` says that a text of the
+        staff is known to have reached the customer, from a person.
 
         Raises:
             NotFoundError: there is no such case.
@@ -98,8 +108,10 @@ class Desk(Teamwork, Sweep):
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             case = cases.get(conn, case_id, lock=True)
             text = wire.text(message, now, now)
-            message_id, entry = self._add_text(conn, case_id, text, now)
+            message_id, entry = self._add_text(conn, case_id, text, now, sent=sent)
             self.record(conn, case_id, who, now, entry)
+            if "sent_at" in entry[1]:
+                self.promise(conn, who, case, message_id, str(text.body["text"]), text.at, now)
             draft_id = None
             ended = case["status"] in {"resolved", "closed"}
             if text.body["author"] in _ANSWERED_BY_DESK and not (ended and text.at <= case["resolved_at"]):
@@ -312,7 +324,7 @@ class Desk(Teamwork, Sweep):
         """What an approval binds to: every word and promise of a draft; "" when there is no draft."""
         return self.store.keyed("draft", canonical(body)) if body else ""
 
-    def _add_text(self, conn: Connection, case_id: str, text: Text, now: datetime) -> tuple[str, Entry]:
+    def _add_text(self, conn: Connection, case_id: str, text: Text, now: datetime, *, sent: bool) -> tuple[str, Entry]:
         """A message and the event that tells of it."""
         digest = self.store.keyed("text", str(text.body.get("text", "")))
         author = text.body["author"]
@@ -320,6 +332,8 @@ class Desk(Teamwork, Sweep):
             conn, case_id, text.body, at=text.at, now=now, text_hash=digest, outbound=author == "staff"
         )
         told = {"message": message_id, "author": author, "text_hash": digest, "written_at": text.at.isoformat()}
+        if sent and author == "staff":
+            told["sent_at"] = text.at.isoformat()
         return message_id, ("message_received", told)
 
     def _make_stale(self, conn: Connection, case_id: str, now: datetime, but: str = "") -> None:

@@ -16,7 +16,7 @@ VERBS: Final = (
     "receive", "record_message", "request_draft", "apply_proposal", "draft_failed", "record_review", "record_sent",
     "set_status", "claim", "extend", "requeue", "finish", "take_letters", "delivered", "refused", "sweep",
     "acknowledge", "settle_promise", "set_severity", "adopt_policy", "no_reply_needed", "meet_deadline",
-    "record_satisfaction",
+    "record_satisfaction", "outbox",
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
     "put_precedents", "set_vectors", "remove_precedents", "mailbox_place", "mailbox_draft",
     "take_deliveries", "apply_delivery", "replay_delivery",

@@ -15,7 +15,8 @@ from agent.states import CaseStatus, DraftState
 from api.auth import Principal
 from api.errors import InvalidError
 from api.store import cases as case_rows
-from api.store.tables import NEVER, cases, drafts, events, promises
+from api.store.columns import NEVER
+from api.store.tables import cases, drafts, events, promises
 from api.store.unit import Store
 
 MOST = 200
@@ -78,6 +79,13 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True)
+class LogView(EventView):
+    """One entry of the whole desk's log; `seq` counts over all cases."""
+
+    case_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DraftView:
     """One draft with the proposal that it belongs to."""
 
@@ -128,6 +136,7 @@ class CaseView:
     drafts: tuple[tuple[str, DraftState], ...]
     """All drafts, id and state, oldest first."""
     events: tuple[EventView, ...]
+    promises: tuple[PromiseView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +198,7 @@ class Views:
                 messages=tuple(_message(m) for m in case_rows.messages_of(conn, case_id)),
                 draft=_draft(case_rows.get_draft(conn, row["draft_id"])) if row["draft_id"] else None,
                 drafts=tuple((draft.id, draft.state) for draft in conn.execute(states)),
-                events=_events(conn, case_id),
+                events=_events(conn, case_id), promises=_promises(conn, case_id),
             )  # fmt: skip
 
     def draft(self, who: Principal, draft_id: str) -> DraftView:
@@ -220,6 +229,18 @@ class Views:
         with self._store.read() as conn:
             case_rows.get(conn, case_id)
             return _events(conn, case_id, after)
+
+    def log(self, who: Principal, after: int | None, limit: int = MOST) -> tuple[LogView, ...]:
+        """The desk's log from after its `after`-th entry, at most `limit` entries; None for its last entry alone."""
+        who.need("read")
+        query = select(events)
+        if after is None:
+            query = query.order_by(events.c.seq.desc()).limit(1)
+        else:
+            query = query.where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+        with self._store.read() as conn:
+            rows = conn.execute(query).mappings().all()
+        return tuple(LogView(r["seq"], r["at"], r["kind"], r["actor"], r["data"], r["case_id"]) for r in rows)
 
 
 def _events(conn: Connection, case_id: str, after: int = 0) -> tuple[EventView, ...]:

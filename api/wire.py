@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping
 from agent.wire import WireMessage
 from api.errors import InvalidError
 from api.store.audit import is_word
-from api.store.tables import NEVER
+from api.store.columns import NEVER
 
 Json: TypeAlias = Mapping[str, Any]
 

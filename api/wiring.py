@@ -94,6 +94,10 @@ class Runtime:
         self.desk.on_work = on_work
         return worker
 
+    def post_worker(self) -> Worker:
+        """A worker that only sends notices; it needs no parts."""
+        return Worker(self.store, self.clock, registry(DeliverHandler(self.desk, self.post.send, self.clock)))
+
     def close(self) -> None:
         """Leave index and database in order."""
         if loaded := self.parts.loaded:

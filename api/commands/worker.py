@@ -17,7 +17,9 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
     import sys
 
+    from api.auth import WORKER
     from api.commands.common import loaded, runtime
+    from api.watch import keep_watch
 
     with runtime() as desk:
         print("Loading ...", file=sys.stderr, flush=True)
@@ -28,11 +30,14 @@ def run(args: argparse.Namespace) -> int:
             worker.stop_on_signals()
             print("Working; stop with Ctrl-C.", file=sys.stderr, flush=True)
             if args.once:
+                while await asyncio.to_thread(desk.desk.sweep, WORKER):
+                    pass
                 await worker.run_until_idle()
                 return
-            upkeep = asyncio.create_task(_read_new(desk))
+            beside = [asyncio.create_task(_read_new(desk)), asyncio.create_task(keep_watch(desk.desk))]
             await worker.run()
-            upkeep.cancel()
+            for task in beside:
+                task.cancel()
 
         asyncio.run(work())
     return 0

@@ -134,10 +134,12 @@ def _told(
             return None
         escalation = {**known, "messages": texts, "received_at": event.at.isoformat()}
         intake.parse(escalation, now=desk.clock.now(), case_id="case")
-        return desk.receive(HOOKS, escalation, key=f"ticket:{ticket['external_id']}", source=ticket["source"])["case"]
+        return desk.receive(
+            HOOKS, escalation, key=f"ticket:{ticket['external_id']}", source=ticket["source"], sent=True
+        )["case"]
     for text in texts:
         intake.parse({"messages": [text]}, now=desk.clock.now(), case_id=case_id)
-        desk.record_message(HOOKS, case_id, text)
+        desk.record_message(HOOKS, case_id, text, sent=True)
     case = cases.get(conn, case_id, lock=True)
     opened: datetime = min(case["opened_at"], event.at) if event.messages else case["opened_at"]
     payload: dict[str, Any] = {**(case["payload"] or {}), **known}

@@ -104,3 +104,29 @@ async def get_events(
             if not follow or desk.stopping.is_set():
                 return
             await ear.heard(LOOK_S)
+
+
+log_router = APIRouter(prefix="/v1/events", tags=["escalations"])
+
+
+@log_router.get("", response_class=EventSourceResponse, responses=PROBLEMS)
+async def get_log(
+    request: Request, *, desk: Desk, who: Reader,
+    last_event_id: Annotated[int | None, Header(ge=0, description="Entries up to this one are left out.")] = None,
+    follow: Annotated[bool, Query(description="Go on with what happens from now on.")] = True,
+) -> AsyncIterable[ServerSentEvent]:  # fmt: skip
+    """The log of all cases as server-sent events: ids, enums and instants. Without Last-Event-ID it begins with what
+    happens from now on.
+    """
+    with desk.bell.listen() as ear:
+        last = await asyncio.to_thread(desk.views.log, who, None)
+        seen = last_event_id if last_event_id is not None else max((e.seq for e in last), default=0)
+        while not await request.is_disconnected():
+            while some := await asyncio.to_thread(desk.views.log, who, seen):
+                for event in some:
+                    seen = event.seq
+                    data = {**event_json(event), "case_id": event.case_id}
+                    yield ServerSentEvent(id=str(event.seq), event=event.kind, data=data)
+            if not follow or desk.stopping.is_set():
+                return
+            await ear.heard(LOOK_S)

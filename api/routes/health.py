@@ -12,6 +12,7 @@ from api.errors import StoreError
 from api.parts import READY
 from api.policy import Anyone, Desk, Reader
 from api.store import queue
+from api.watch import LATE, lateness
 from api.wiring import Runtime
 
 router = APIRouter(tags=["health"])
@@ -36,7 +37,8 @@ def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no
     """200 when drafts can be written, else 503; either way how each part stands."""
     parts = {"store": _store(desk), **desk.parts.state}
     loaded = desk.parts.loaded
-    ready = loaded is not None and parts["store"] == READY
+    parts["clocks"] = _clocks(desk) if parts["store"] == READY else "unknown"
+    ready = loaded is not None and parts["store"] == READY and parts["clocks"] == READY
     if loaded is not None:
         health = loaded.search.health
         parts["precedents"] = READY if health.state == READY else f"{health.state}: {health.reason}".rstrip(": ")
@@ -66,6 +68,11 @@ def metrics(desk: Desk, _who: Reader) -> str:
             f'desk_precedents{{state="waiting"}} {health.waiting}',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _clocks(desk: Runtime) -> str:
+    late = lateness(desk.store, desk.clock)
+    return READY if late <= LATE else f"late: a threshold has waited for {late.total_seconds():.0f} s to be handled"
 
 
 def _store(desk: Runtime) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.wire import MAX_TEXT_BYTES
 from api.clockview import ClockRow
-from api.views import CaseView, DraftView, EventView, Page, QueueRow
+from api.views import CaseView, DraftView, EventView, Page, PromiseView, QueueRow
 
 Texts = Annotated[str, Field(max_length=MAX_TEXT_BYTES)]
 
@@ -46,6 +46,32 @@ class StatusBody(Body):
     """Where a person moves the case."""
 
     status: str
+
+
+class ReasonBody(Body):
+    """Why something is done."""
+
+    reason: Annotated[str, Field(max_length=48)]
+    """A short code, e.g. `customer_called`."""
+
+
+class SeverityBody(ReasonBody):
+    """Another severity."""
+
+    severity: str
+
+
+class SatisfactionBody(Body):
+    """What the customer thought."""
+
+    score: int
+    """From 1 (bad) to 5 (good)."""
+
+
+class PromiseBody(Body):
+    """What became of a promise."""
+
+    outcome: Literal["kept", "broken", "dropped"]
 
 
 class ReviewBody(Body):
@@ -97,7 +123,28 @@ def case_json(case: CaseView) -> dict[str, Any]:
         "draft": draft_json(case.draft) if case.draft else None,
         "drafts": [{"id": id_, "state": state} for id_, state in case.drafts],
         "events": [event_json(event) for event in case.events],
+        "promises": [promise_json(promise) for promise in case.promises],
     }
+
+
+def promise_json(row: PromiseView) -> dict[str, Any]:
+    """One promise."""
+    money = {"amount": row.amount, "currency": row.currency} if row.amount else None
+    return {
+        "id": row.id, "action": row.action, "text": row.text, "money": money, "due_at": instant(row.due_at),
+        "state": row.state, "made_at": instant(row.made_at), "settled_at": instant(row.settled_at),
+    }  # fmt: skip
+
+
+def letter_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """One notice as it fares; what it says is composed when it leaves."""
+    payload: Mapping[str, Any] = row["payload"] or {}
+    return {
+        "id": row["id"], "channel": row["channel"], "case_id": row["case_id"], "kind": payload.get("type") or payload.get("kind"),
+        "to": payload.get("to", ""), "state": row["state"], "attempts": row["attempts"], "error": row["error"],
+        "created_at": instant(row["created_at"]), "next_try_at": instant(row["next_try_at"]),
+        "delivered_at": instant(row["delivered_at"]),
+    }  # fmt: skip
 
 
 def dead_json(row: Mapping[Any, Any]) -> dict[str, Any]:

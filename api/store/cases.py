@@ -12,7 +12,8 @@ from agent.states import OPEN_DRAFT, CaseState, move_draft, step
 from api.errors import NotFoundError
 from api.ids import new_id
 from api.store import audit
-from api.store.tables import NEVER, cases, drafts, messages
+from api.store.columns import NEVER
+from api.store.tables import cases, drafts, messages
 
 
 def add(conn: Connection, now: datetime, **columns: Any) -> str:

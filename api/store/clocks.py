@@ -12,9 +12,10 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from agent.sla import Sla
 from agent.standing import Book, Clock, Event, Standing
 from agent.states import CaseStatus
-from api.store.tables import NEVER, cases, commitments, events, notices
+from api.store.columns import NEVER
+from api.store.tables import cases, commitments, events, notices
 
-CHAIN = 3
+CHAIN = 8
 """How often a team that does not acknowledge is passed over before the chain ends."""
 _STEPS = tuple(100 * n for n in range(1, CHAIN + 1))
 

@@ -2,86 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
-
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
-    false,
-)  # fmt: skip
-
-NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
-"""No due instant: sorts after every real one."""
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
 )
 
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant, kept in UTC; a naive one is refused, because nobody knows what it means."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Into the database, in UTC."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"{value.isoformat()} has no time zone.")
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Out of the database, aware; SQLite drops the zone."""
-        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _id(name: str = "id") -> Column[str]:
-    return Column(name, String(40), primary_key=True)
-
-
-def _word(name: str, default: str | None = "", *, index: bool = False) -> Column[str]:
-    """An id or enum; "" when not known yet."""
-    return Column(name, String(64), nullable=False, server_default=default, index=index)
-
-
-def _at(name: str, *, nullable: bool = False) -> Column[datetime]:
-    return Column(name, Instant, nullable=nullable)
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False, server_default=false())
-
-
-def _number(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default="0")
-
-
-def _json(name: str) -> Column[Any]:
-    return Column(name, JSON(none_as_null=True))
-
-
-def _case(*, nullable: bool = False) -> Column[str]:
-    return Column("case_id", String(40), ForeignKey("cases.id"), nullable=nullable, index=True)
-
+from api.store.columns import Instant, metadata
+from api.store.columns import at_column as _at
+from api.store.columns import case_column as _case
+from api.store.columns import flag_column as _flag
+from api.store.columns import id_column as _id
+from api.store.columns import json_column as _json
+from api.store.columns import number_column as _number
+from api.store.columns import word_column as _word
 
 cases = Table(
     "cases", metadata,

@@ -226,6 +226,12 @@ def test_a_text_of_the_staff_that_was_handed_in_is_no_recorded_send() -> None:
     assert clock(sla({"first_reply": "1 h"}), at(0, 10, 30), "first_reply", *events).state == "running"
 
 
+def test_a_text_of_the_staff_that_is_known_to_have_reached_the_customer_is_a_send() -> None:
+    sent = Event("message_received", at(0, 10, 5), {"author": "staff", "sent_at": at(0, 10, 4).isoformat()})
+    found = clock(sla({"first_reply": "1 h"}), at(0, 12), "first_reply", opened(at(0, 10)), sent)
+    assert (found.state, found.ended_at) == ("met", at(0, 10, 4))
+
+
 def test_the_update_clock_runs_from_reply_to_reply_and_ends_when_the_case_is_resolved() -> None:
     events = (opened(at(0, 9)), reply(at(0, 10)), reply(at(0, 11)), status(at(0, 12), "resolved"))
     found = [c for c in view(sla({"next_update": "2 h"}), at(0, 13), *events).clocks if c.metric == "next_update"]

@@ -36,6 +36,7 @@ from api.mailbox.drafts import waiting
 from api.mailbox.places import Place, Places
 from api.mailbox.take import Raw, Taker
 from api.mailbox.threads import Threads
+from api.outbox import Outbox
 from api.outgoing.message import NotTaken
 from api.post import DeliverHandler
 from api.store import audit, cases, clocks, deliveries, queue, tables
@@ -242,6 +243,8 @@ class Day:
         self.desk.no_reply_needed(ada, case_id, "thanks", key="n")
         self.desk.meet_deadline(ada, case_id, "evidence", key="d")
         self.desk.record_satisfaction(ada, case_id, 4, key="c")
+        outbox = Outbox(self.desk)
+        outbox.reopen(ada, "notices")
         for promise in self.views.promises(ada, case_id):
             self.desk.settle_promise(ada, promise.id, "kept", key="o")
         if self.views.case(ada, case_id).row.status != "waiting_customer":

@@ -17,8 +17,8 @@ from api.desk import Desk
 from api.errors import HomeInUseError, SchemaError, StoreBusyError, StoreFullError
 from api.ids import new_id
 from api.settings import ROOT
+from api.store.columns import metadata
 from api.store.engine import SCHEMA, migrate, open_engine, own, read_secret
-from api.store.tables import metadata
 from api.store.unit import Store
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from api.store.tables import metadata
+from api.store.tables import cases
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=cases.metadata, render_as_batch=True
+)
 context.run_migrations()

@@ -248,14 +248,17 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     reader = csv.reader(io.StringIO(text), dialect)
     head: list[str] | None = None
     before = 0
-    for row in reader:
-        line, before = before + 1, reader.line_num
-        if head is None:
-            head = [name.strip() for name in row]
-        elif len(row) > len(head):
-            yield line, f"it has {len(row)} columns, the head has {len(head)}; check its quotes"
-        elif any(cell.strip() for cell in row):
-            yield line, {name: cell for name, cell in zip(head, row, strict=False) if cell.strip()}
+    try:
+        for row in reader:
+            line, before = before + 1, reader.line_num
+            if head is None:
+                head = [name.strip() for name in row]
+            elif len(row) > len(head):
+                yield line, f"it has {len(row)} columns, the head has {len(head)}; check its quotes"
+            elif any(cell.strip() for cell in row):
+                yield line, {name: cell for name, cell in zip(head, row, strict=False) if cell.strip()}
+    except csv.Error as error:
+        yield before + 1, f"it is no CSV ({error}); check its quotes"
 
 
 def _mapped(row: Mapping[str, Any], mapping: Mapping_ | None) -> dict[str, Any]:

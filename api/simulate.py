@@ -42,7 +42,7 @@ class Log:
     first_reply: bool
     """The first reply has an instant."""
     replies: bool
-    """The row has texts of the staff with instants, so that a reply which is not among them was not sent."""
+    """The row has texts of the staff, all with instants, so that a reply which is not among them was not sent."""
     undated: int
     """Messages without an instant; they are left out."""
     after: int
@@ -76,7 +76,8 @@ def log_of(past: PastEscalation, name: str) -> Log:
     dated.insert(0, (given[0], utc(given[0].at) if given[0].at else opened))
     texts = [(m.author in _STAFF, m, at) for m, at in dated if at <= resolved]
     sent = sorted(at for by_staff, _, at in texts if by_staff and at > opened)
-    first = utc(past.first_reply_at) if past.first_reply_at else sent[0] if sent else None
+    whole = bool(sent) and not any(m.author in _STAFF and m.at is None for m in given[1:])
+    first = utc(past.first_reply_at) if past.first_reply_at else sent[0] if whole else None
     first = first if first is not None and first >= opened else None
     events = [
         Event("case_opened", opened, {"channel": past.channel, "tier": past.customer.tier}),
@@ -87,7 +88,7 @@ def log_of(past: PastEscalation, name: str) -> Log:
         events += [Event("reply_sent", at, {}) for at in (first, *(at for at in sent if at > first))]
     return Log(
         name, past.severity, (*events, Event("status_set", resolved, {"status": "resolved"})),
-        first_reply=first is not None, replies=bool(sent), undated=len(given) - len(dated),
+        first_reply=first is not None, replies=whole, undated=len(given) - len(dated),
         after=sum(at > resolved for _, at in dated),
     )  # fmt: skip
 

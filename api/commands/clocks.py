@@ -92,5 +92,5 @@ def _sentence(shown: Sequence[ClockRow], *, narrowed: bool, more: bool) -> str:
     if not shown:
         return "No such clock is open." if narrowed else "No clock is open: no case waits for anybody."
     over, still = sum(row.overdue for row in shown), sum(row.due_at is None for row in shown)
-    counts = f"{len(shown)} open clocks, {over} overdue, {still} paused"
+    counts = f"Open clocks: {len(shown)}, overdue {over}, paused {still}"
     return f"{counts}; there are more, see --limit." if more else f"{counts}."

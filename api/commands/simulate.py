@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         as_json(_report(args.policy, logs, lines, was, changed))
         return 0
-    print(f"{args.policy} on {len(logs)} past escalations\n")
+    print(f"{args.policy}, past escalations: {len(logs)}\n")
     _print_table([_HEAD, *(_cells(line) for line in lines)])
     print()
     for sentence in _notes(logs):
@@ -112,12 +112,12 @@ def _notes(logs: Sequence[Log]) -> list[str]:
     """What the history does not tell, each with its number."""
     counts = _not_told(logs)
     texts = {
-        "no_first_reply": "past escalations have no instant of the first reply, so that nobody knows whether it was in time",
-        "no_replies": "have no dated texts of the staff, so that later replies and updates are unknown",
-        "undated_messages": "messages have no instant and are left out",
-        "messages_after_resolution": "messages came after the resolution and are left out",
+        "no_first_reply": "Past escalations without an instant of the first reply, so that nobody knows if it was in time",
+        "no_replies": "Past escalations whose texts of the staff are missing or undated, so that later replies and updates are unknown",
+        "undated_messages": "Messages without an instant, left out",
+        "messages_after_resolution": "Messages from after the resolution, left out",
     }
-    told = [f"Not told: {counts[name]} {text}." for name, text in texts.items() if counts[name]]
+    told = [f"{text}: {counts[name]}." for name, text in texts.items() if counts[name]]
     return [
         *told,
         "Replies and updates are those that the texts of a history show. It holds no waiting times: what a case waited for",
@@ -225,7 +225,7 @@ def _print_changes(changed: Sequence[Change]) -> None:
     if not cases:
         print("Nothing ends otherwise than under the policy in force.")
         return
-    print(f"{len(cases)} past escalations end otherwise than under the policy in force:")
+    print(f"Past escalations that end otherwise than under the policy in force: {len(cases)}.")
     for (metric, old, new), number in _ends(changed).items():
         print(f"  {number} x {metric.replace('_', ' ')}: {_word(old)} -> {_word(new)}")
     for case, some in list(cases.items())[:MOST]:

@@ -168,7 +168,7 @@ class Escalation:
 
 EntityKind: TypeAlias = Literal[
     "order_id", "amount", "date", "deadline", "tracking_number", "product", "email", "phone", "url", "name",
-    "card_last4", "card_number", "iban", "address",
+    "card_last4", "card_number", "iban", "address", "lot",
 ]  # fmt: skip
 
 

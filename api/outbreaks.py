@@ -26,7 +26,9 @@ class Outbreaks(Verbs):
 
     def sight(self, conn: Connection, who: Principal, trace: Trace, now: datetime) -> None:
         """Compare a case with the recent ones: it joins or founds an incident, whose cases are flagged and raised."""
-        digest = self.store.keyed("trace", canonical([sorted(trace.lots), sorted(trace.skus), trace.vector.tobytes().hex()]))
+        digest = self.store.keyed(
+            "trace", canonical([sorted(trace.lots), sorted(trace.skus), trace.vector.tobytes().hex()])
+        )
         incidents.put(conn, trace, digest)
         if self.rules.outbreak is None:
             return
@@ -182,9 +184,20 @@ class Outbreaks(Verbs):
         for row in cases.messages_of(conn, case_id):
             body: Mapping[str, Any] = row["body"] or {}
             added = cases.add_message(
-                conn, other, body, at=row["at"], now=now, text_hash=row["text_hash"], outbound=row["direction"] == "outbound"
+                conn,
+                other,
+                body,
+                at=row["at"],
+                now=now,
+                text_hash=row["text_hash"],
+                outbound=row["direction"] == "outbound",
             )
-            told = {"message": added, "author": row["author"], "text_hash": row["text_hash"], "written_at": row["at"].isoformat()}
+            told = {
+                "message": added,
+                "author": row["author"],
+                "text_hash": row["text_hash"],
+                "written_at": row["at"].isoformat(),
+            }
             self.record(conn, other, who, now, ("message_received", told))
         self.record(conn, other, who, now, ("merged", {"case": case_id}))
         self.record(conn, case_id, who, now, ("merged", {"case": other}))

@@ -67,7 +67,14 @@ def _read(prompts: Path, store: Path, pack_checked: str = "", prompts_checked: s
     pack = load_pack(prompts, store, checked=pack_checked)
     hooks = load_hooks(prompts / HOOKS)
     rules, joined = load_rulebook(prompts, pack), integrations.load(prompts, pack)
-    return Texts(pack, load_prompts(prompts, checked=prompts_checked), rules, hooks=hooks, integrations=joined, outbreak=load_rules(prompts, pack))
+    return Texts(
+        pack,
+        load_prompts(prompts, checked=prompts_checked),
+        rules,
+        hooks=hooks,
+        integrations=joined,
+        outbreak=load_rules(prompts, pack),
+    )
 
 
 def _mark(kept: Path) -> str:

@@ -346,6 +346,12 @@ def _load_rest(
     report("classifier", READY)
     # numpy's threads wait for each other by spinning, which costs a second core for products that take microseconds
     threadpool_limits(settings.threads, "blas")
-    tracer = Tracer(pack, signals, texts.outbreak, Middle.of(classifier.taught), _secret(settings)) if texts.outbreak else None
-    deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits, tracer)
+    tracer = (
+        Tracer(pack, signals, texts.outbreak, Middle.of(classifier.taught), _secret(settings))
+        if texts.outbreak
+        else None
+    )
+    deps = Deps(
+        pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits, tracer
+    )
     return Loaded(english, search, deps)

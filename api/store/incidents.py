@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
 from agent.outbreak import Trace
+from agent.outbreak.trace import Vector
 from api.errors import NotFoundError
 from api.ids import new_id
 from api.store.tables import incident_cases, incidents, merge_offers, traces
@@ -148,9 +149,13 @@ def _row(trace: Trace) -> dict[str, Any]:
 
 def _trace(row: RowMapping) -> Trace:
     data: Mapping[str, Any] = row["data"]
-    vectors = {name: np.frombuffer(row[name], np.float16).astype(np.float32) for name in ("vector", "english")}
-    sets = {name: frozenset(data[name]) for name in _SETS}
     return Trace(
         case_id=row["case_id"], at=row["at"], customer=row["customer"], issue_type=data["issue_type"],
-        lane=data["lane"], asks=data["asks"], **sets, **vectors,
+        lane=data["lane"], asks=data["asks"], skus=frozenset(data["skus"]), lots=frozenset(data["lots"]),
+        orders=frozenset(data["orders"]), pages=frozenset(data["pages"]), errors=frozenset(data["errors"]),
+        harms=frozenset(data["harms"]), vector=_vector(row["vector"]), english=_vector(row["english"]),
     )  # fmt: skip
+
+
+def _vector(kept: bytes) -> Vector:
+    return np.frombuffer(kept, np.float16).astype(np.float32)

@@ -228,10 +228,12 @@ def test_the_webhooks_that_the_note_itself_sets_off_change_nothing(run):
 def test_a_ticket_is_one_case_whichever_webhook_tells_of_it(run):
     async def do(world: World) -> None:
         await world.hook("1")
+        await world.work()
+        world.customer("And I want my money back.")
         await world.hook("1", source="trigger")
         await world.work()
-        assert len(world.rows(tables.cases)) == 1
-        assert len(world.notes) == 1
+        assert [row["source"] for row in world.rows(tables.cases)] == ["zendesk"]
+        assert len(world.rows(tables.messages)) == len(world.notes) == 2
 
     run(do)
 
@@ -271,6 +273,7 @@ def test_a_note_of_another_team_or_severity_moves_the_ticket(run):
     ({"state": "blocked", "state_reason": "It promises a refund that nobody backed."}, "It promises a refund"),
     ({"state": "needs_human", "state_reason": "The order is not known."}, "The order is not known."),
     ({"human_lead": True, "human_lead_reason": "somebody was hurt", "state": "needs_human"}, "somebody was hurt"),
+    ({"human_lead": True, "human_lead_reason": "somebody was hurt", "state": "ready"}, "somebody was hurt"),
 ])  # fmt: skip
 def test_a_text_that_may_not_be_sent_is_never_in_the_note(run, says: Json, wanted: str):
     async def do(world: World) -> None:

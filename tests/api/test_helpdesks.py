@@ -37,7 +37,7 @@ Json: TypeAlias = dict[str, Any]
 KEY = "0123456789abcdef"
 DRAFT = "We are sorry about the kettle, Wilhelmina.\n\nA new one is on its way."
 TRIAGE: Json = {
-    "severity_reason": "a plain case", "route_reason": "Goods that came broken are theirs.", "collaborators": ["support"],
+    "severity_reason": "a plain case", "route_reason": "Goods that came broken are theirs.", "collaborators": ["carrier_claims"],
 }  # fmt: skip
 CONFIG: Json = {
     "client_id": CLIENT, "groups": {"fulfilment": 12, "payments_finance": 9},
@@ -191,7 +191,7 @@ def test_a_signed_webhook_ends_as_one_private_note_with_tags_group_and_priority(
         assert mark.startswith(f"[desk:{case_id}:out_")
         assert f"https://desk.example/desk/{case_id}" in text
         assert all(part in text for part in DRAFT.split("\n\n"))
-        assert "S3: a plain case." in text
+        assert "- Why S3: a plain case.\n- Team: Fulfilment, with Carrier claims. Goods" in text
         assert "the first reply: " in text
         assert set(world.held.raw["tags"]) == {"vip", "desk-damaged_or_defective", "desk-s3"}
         assert (world.held.raw["group_id"], world.held.raw["priority"]) == (12, "normal")

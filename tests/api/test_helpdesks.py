@@ -37,7 +37,7 @@ Json: TypeAlias = dict[str, Any]
 KEY = "0123456789abcdef"
 DRAFT = "We are sorry about the kettle, Wilhelmina.\n\nA new one is on its way."
 TRIAGE: Json = {
-    "severity_reason": "a plain case", "route_reason": "Goods that came broken are theirs.", "collaborators": ["support"],
+    "severity_reason": "a plain case", "route_reason": "Goods that came broken are theirs.", "collaborators": ["carrier_claims"],
 }  # fmt: skip
 CONFIG: Json = {
     "client_id": CLIENT, "groups": {"fulfilment": 12, "payments_finance": 9},
@@ -191,7 +191,7 @@ def test_a_signed_webhook_ends_as_one_private_note_with_tags_group_and_priority(
         assert mark.startswith(f"[desk:{case_id}:out_")
         assert f"https://desk.example/desk/{case_id}" in text
         assert all(part in text for part in DRAFT.split("\n\n"))
-        assert "S3: a plain case." in text
+        assert "- Why S3: a plain case.\n- Team: Fulfilment, with Carrier claims. Goods" in text
         assert "the first reply: " in text
         assert set(world.held.raw["tags"]) == {"vip", "desk-damaged_or_defective", "desk-s3"}
         assert (world.held.raw["group_id"], world.held.raw["priority"]) == (12, "normal")
@@ -228,10 +228,12 @@ def test_the_webhooks_that_the_note_itself_sets_off_change_nothing(run):
 def test_a_ticket_is_one_case_whichever_webhook_tells_of_it(run):
     async def do(world: World) -> None:
         await world.hook("1")
+        await world.work()
+        world.customer("And I want my money back.")
         await world.hook("1", source="trigger")
         await world.work()
-        assert len(world.rows(tables.cases)) == 1
-        assert len(world.notes) == 1
+        assert [row["source"] for row in world.rows(tables.cases)] == ["zendesk"]
+        assert len(world.rows(tables.messages)) == len(world.notes) == 2
 
     run(do)
 
@@ -271,6 +273,7 @@ def test_a_note_of_another_team_or_severity_moves_the_ticket(run):
     ({"state": "blocked", "state_reason": "It promises a refund that nobody backed."}, "It promises a refund"),
     ({"state": "needs_human", "state_reason": "The order is not known."}, "The order is not known."),
     ({"human_lead": True, "human_lead_reason": "somebody was hurt", "state": "needs_human"}, "somebody was hurt"),
+    ({"human_lead": True, "human_lead_reason": "somebody was hurt", "state": "ready"}, "somebody was hurt"),
 ])  # fmt: skip
 def test_a_text_that_may_not_be_sent_is_never_in_the_note(run, says: Json, wanted: str):
     async def do(world: World) -> None:

@@ -102,7 +102,7 @@ class Outbreaks(Verbs):
                 self.record(conn, case_id, who, now, ("incident_linked", {"incident": into}))
             return moved[0], {"incident": into}
 
-        return self.once("merge_incidents", who, key, [into, other], change)
+        return self.once("incident", who, key, ["merge_incidents", into, other], change)
 
     def split_off(self, who: Principal, case_id: str, *, key: str | None = None) -> dict[str, Any]:
         """A case does not belong to its incident, nor to any other by itself: `{"case"}`.
@@ -121,7 +121,7 @@ class Outbreaks(Verbs):
             self.record(conn, case_id, who, now, ("incident_left", {"incident": row["incident_id"]}))
             return case_id, {"case": case_id}
 
-        return self.once("split_off", who, key, [case_id], change)
+        return self.once("incident", who, key, ["split_off", case_id], change)
 
     def join_incident(self, who: Principal, case_id: str, incident: str, *, key: str | None = None) -> dict[str, Any]:
         """A person puts a case into an incident: `{"case", "incident"}`.
@@ -137,7 +137,7 @@ class Outbreaks(Verbs):
             self._link(conn, who, incident, case_id, "by hand", now)
             return case_id, {"case": case_id, "incident": incident}
 
-        return self.once("join_incident", who, key, [case_id, incident], change)
+        return self.once("incident", who, key, ["join_incident", case_id, incident], change)
 
     def close_incident(self, who: Principal, incident: str, *, key: str | None = None) -> dict[str, Any]:
         """An incident is over; its cases go on by themselves: `{"incident"}`.
@@ -156,7 +156,7 @@ class Outbreaks(Verbs):
                 self.record(conn, row["case_id"], who, now, ("incident_closed", {"incident": incident}))
             return rows[0]["case_id"], {"incident": incident}
 
-        return self.once("close_incident", who, key, [incident], change)
+        return self.once("incident", who, key, ["close_incident", incident], change)
 
     def settle_offer(
         self, who: Principal, case_id: str, other: str, *, merge: bool, key: str | None = None
@@ -177,7 +177,7 @@ class Outbreaks(Verbs):
                 self._merge(conn, who, case_id, other, now)
             return other, {"case": case_id, "other": other, "merged": merge}
 
-        return self.once("settle_offer", who, key, [case_id, other, merge], change)
+        return self.once("incident", who, key, ["settle_offer", case_id, other, merge], change)
 
     def _merge(self, conn: Connection, who: Principal, case_id: str, other: str, now: datetime) -> None:
         case = cases.get(conn, case_id, lock=True)

@@ -167,7 +167,7 @@ def build_runtime(
     )
     bell = Bell()
     helpdesks = _helpdesks(settings, texts, clock) if helpdesks is None else helpdesks
-    desk = Desk(store, clock, Rules(texts.pack, partial(_commitments, texts), frozenset(helpdesks)))
+    desk = Desk(store, clock, Rules(texts.pack, partial(_commitments, texts), texts.outbreak, frozenset(helpdesks)))
     desk.on_work = bell.ring
     maps = Maps(settings.prompts / HOOKS, texts.hooks)
     readers = {name: TicketReader(one, knowledge(store, name), clock) for name, one in helpdesks.items()}

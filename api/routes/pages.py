@@ -21,6 +21,7 @@ from api.policy import Anyone, Desk, Reader, Receiver, Reviewer, Worker
 from api.problems import Problem
 from api.reading import storable
 from api.routes.drafts import wait_for
+from api.store import incidents
 from api.views import CaseView, Filter, QueueRow
 from api.wiring import Runtime
 
@@ -236,11 +237,12 @@ def _case(request: Request, desk: Runtime, case: CaseView, done: str) -> Respons
     order, dispute = show.order_of(case, desk.orders)
     with desk.store.read() as conn:
         rows = clockview.of_case(conn, desk.desk.versions, case.row.id, now)
+        incident, twins = incidents.incident_of(conn, case.row.id), incidents.offers(conn, case.row.id)
     return render(
         request, "case.html", title=case.row.title or case.row.id, case=case, row=case.row, draft=case.draft, done=done,
         sheet=show.sheet(proposal, desk.texts.pack, now) if proposal else None, thread=show.thread(case, now),
         bars=bars.bars(rows, now), teams=bars.teams(rows, desk.texts.pack, case.row.primary_team),
-        promises=bars.promises(case), order=order, dispute=dispute, customer={name: str(customer.get(name) or "") for name in ("name", "email")},
+        promises=bars.promises(case), incident=incident, twins=twins, order=order, dispute=dispute, customer={name: str(customer.get(name) or "") for name in ("name", "email")},
         moves=sorted(CASE_MOVES[case.row.status] - {"in_review"}),
         overdue=case.row.next_due_at is not None and case.row.next_due_at < now,
     )  # fmt: skip

@@ -74,6 +74,19 @@ class PromiseBody(Body):
     outcome: Literal["kept", "broken", "dropped"]
 
 
+class MergeBody(Body):
+    """Two incidents are one."""
+
+    other: str
+    """The incident whose cases come over."""
+
+
+class OfferBody(Body):
+    """Whether two cases are one."""
+
+    merge: bool
+
+
 class ReviewBody(Body):
     """A person's decision on a draft as it was read."""
 

@@ -77,7 +77,9 @@ def move(conn: Connection, other: str, into: str) -> None:
 
 
 def close(conn: Connection, incident: str) -> None:
-    """An incident is over."""
+    """An incident is over; its cases do not found another."""
+    members = select(incident_cases.c.case_id).where(incident_cases.c.incident_id == incident)
+    conn.execute(update(traces).where(traces.c.case_id.in_(members)).values(alone=True))
     conn.execute(update(incidents).where(incidents.c.id == incident).values(state="closed"))
 
 

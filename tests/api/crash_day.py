@@ -39,7 +39,7 @@ from api.mailbox.threads import Threads
 from api.outbox import Outbox
 from api.outgoing.message import NotTaken
 from api.post import DeliverHandler
-from api.store import audit, cases, clocks, deliveries, queue, tables
+from api.store import audit, cases, clocks, deliveries, incidents, queue, tables
 from api.store.deliveries import Arrival
 from api.store.engine import migrate, open_engine
 from api.store.precedents import Card, PrecedentArchive
@@ -243,6 +243,10 @@ class Day:
         self.desk.no_reply_needed(ada, case_id, "thanks", key="n")
         self.desk.meet_deadline(ada, case_id, "evidence", key="d")
         self.desk.record_satisfaction(ada, case_id, 4, key="c")
+        with self.store.write("incident") as conn:
+            known = incidents.all_of(conn, "open", 1)
+            incident = known[0]["id"] if known else incidents.found(conn, self.clock.now())
+        self.desk.join_incident(ada, case_id, incident, key="i")
         outbox = Outbox(self.desk)
         outbox.reopen(ada, "notices")
         for promise in self.views.promises(ada, case_id):

@@ -213,9 +213,12 @@ class _Run:
         if term.target is None:
             return None
         calendar = term.sla.calendars[term.target.calendar]
-        if not pauses:
-            return due(term.target, calendar, self.start)
-        return after_pauses(calendar, self.start, pauses, self._whole(term))
+        unpaused = due(term.target, calendar, self.start)
+        if all(begun >= unpaused for begun, _ in pauses):
+            return unpaused
+        moved = after_pauses(calendar, self.start, pauses, self._whole(term))
+        # Days that end when a day opens hold the same open time as ones that end at the closing before.
+        return None if moved is None else max(moved, unpaused)
 
     def _whole(self, term: _Term) -> timedelta:
         """Open time that the target gives."""
@@ -238,8 +241,9 @@ class _Run:
             calendar, whole = term.sla.calendars[term.target.calendar], self._whole(term)
             each = ((p, after_pauses(calendar, self.start, self.pauses, whole * p / 100)) for p in percents)
             found = [(p, at) for p, at in each if at is not None]
-        full = breached_at or due_at
-        return (*found, (100, full)) if full is not None else tuple(found)
+        if (full := breached_at or due_at) is not None:
+            found.append((100, full))
+        return tuple(sorted(found, key=lambda mark: mark[1]))
 
 
 def _before(pauses: Sequence[Pause], limit: datetime) -> list[Pause]:
@@ -271,6 +275,7 @@ class _Case:
     # --- what happened: on_<kind of event> ------------------------------------------------------
 
     def on_case_opened(self, data: Mapping[str, Any], at: datetime) -> None:
+        self.sla = self._book(str(data.get("policy", "")))
         self._facts = {"tier": str(data.get("tier", "")), "channel": str(data.get("channel", ""))}
         self._facts["severity"] = self.sla.untriaged
         self._begin("first_reply", "", at)

@@ -68,7 +68,7 @@ class Simulation:
         self._processes = [Process(path, self._clock, self._rules[0]) for _ in range(2)]
         self._people = People(self._random, self._clock)
         fallback = list(pack.issue_types.values())[-1].primary_team
-        self._watch = Watch(pack.directory, fallback, {**slas, "": pack.sla})
+        self._watch = Watch(pack.directory, fallback, slas)
         self._over_since: dict[str, datetime] = {}
         self.happened: Counter[str] = Counter()
         self.case_days, self.opened = 0.0, 0
@@ -156,8 +156,6 @@ class Simulation:
         self._rules.reverse()
         for process in self._processes:
             process.restart(self._rules[0])
-        self._watch.versions[""] = self._rules[0].pack.sla
-        self._watch.forget()
         self._sweep()
 
     # --- steps ------------------------------------------------------------------------------------------------------------
@@ -226,7 +224,6 @@ class Simulation:
                 except CrashError:
                     self.happened["died in a sweep"] += 1
                 process.restart()
-                process.arm(0)
                 self._look(drained=False)
         if way == "at once":
             self.happened["died in a sweep"] += sweep_at_once(self._processes, limit)

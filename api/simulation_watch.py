@@ -63,7 +63,7 @@ class Watch:
     """Follows the cases of one store that are alive."""
 
     def __init__(self, directory: Directory, fallback: str, versions: Mapping[str, Sla]) -> None:
-        self.versions = dict(versions)
+        self.versions = versions
         self.score = Score()
         self.alive: dict[str, _Case] = {}
         self._directory, self._fallback = directory, fallback
@@ -100,11 +100,6 @@ class Watch:
                 known, case.known = case.known, {}
                 for mark in case.truth.marks.items() if case.truth else ():
                     case.known[mark] = known.get(mark, now)
-
-    def forget(self) -> None:
-        """Work everything out anew: other commitments are in force."""
-        for case in self.alive.values():
-            case.seen = -1
 
     def next_stop(self, now: datetime) -> datetime | None:
         """When the next threshold is reached, or an event happens that was written while the clock was ahead."""

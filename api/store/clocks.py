@@ -29,10 +29,11 @@ class Mark:
     at: datetime
 
 
-def keep(conn: Connection, sla: Sla, now: datetime) -> None:
-    """Store a version of the commitments, if it is new, so that a case can keep it."""
+def keep(conn: Connection, sla: Sla, now: datetime) -> str:
+    """Store a version of the commitments, if it is new, so that a case can keep it; returns its content hash."""
     if conn.execute(select(commitments.c.version).where(commitments.c.version == sla.version)).first() is None:
         conn.execute(insert(commitments).values(version=sla.version, body=sla.model_dump(mode="json"), created_at=now))
+    return sla.version
 
 
 class Versions:

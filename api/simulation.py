@@ -37,7 +37,7 @@ START: Final = datetime(2026, 10, 5, 8, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder in memory, if the machine has one
-_ALIVE: Final = 25
+_ALIVE: Final = 60
 """Cases that are worked on at a time."""
 
 
@@ -233,7 +233,7 @@ class Simulation:
         self._look(drained=True)
 
     def _bury(self) -> None:
-        """Cases that are over for two days leave; the rest of their lives is not looked at."""
+        """Cases that are over for a day leave; the rest of their lives is not looked at."""
         with self._processes[0].store.read() as conn:
             query = select(cases.c.id, cases.c.status).where(cases.c.id.in_(self._watch.alive))
             over = {row.id for row in conn.execute(query) if row.status in {"resolved", "closed"}}
@@ -242,7 +242,7 @@ class Simulation:
                 del self._over_since[case_id]
         for case_id in over:
             since = self._over_since.setdefault(case_id, self._clock.at)
-            if self._clock.at - since > 2 * _DAY and self._watch.settled(case_id, self._clock.at):
+            if self._clock.at - since > _DAY and self._watch.settled(case_id, self._clock.at):
                 del self._over_since[case_id]
                 self._watch.drop(case_id)
 

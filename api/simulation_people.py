@@ -107,7 +107,7 @@ class People:
     def _status(self, process: Process, case: RowMapping) -> bool:
         moves = sorted(CASE_MOVES[case["status"]])
         if moves:
-            weights = [3 if move.startswith("waiting") else 1 for move in moves]
+            weights = [3 if move.startswith("waiting") else 6 if move == "resolved" else 1 for move in moves]
             process.desk.set_status(ADA, case["id"], self._random.choices(moves, weights)[0])
         return bool(moves)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class Watch:
             if case.events != count:
                 case.log, case.events, case.seen = read_log(conn, case_id), count, -1
         for case in self.alive.values():
-            happened = sum(entry.at <= now for entry in case.log)
+            happened = bisect_right(case.log, now, key=lambda entry: entry.at)
             if happened != case.seen:
                 case.seen = happened
                 case.truth = Truth(case.log[:happened], self.versions) if happened else None

@@ -82,9 +82,8 @@ class Simulation:
             self._bury()
             if self.case_days >= said + days / 20:
                 said = self.case_days
-                progress(
-                    f"{said:8.0f} case-days, {self.opened} cases, {self._watch.score.told} told, {self._watch.score.faults} faults"
-                )
+                score = self._watch.score
+                progress(f"{said:8.0f} case-days, {self.opened} cases, {score.told} told, {score.faults} faults")
         self._pass_time(self._clock.at + _DAY)
         self._sweep()
         for process in self._processes:

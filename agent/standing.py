@@ -62,9 +62,7 @@ class Clock:
     reason: str = ""
     """Why it was cancelled."""
     marks: tuple[tuple[int, datetime], ...] = ()
-    """Percent -> the instant at which so much of the target is used, as far as that is known; 100 is the breach, if there
-    was one, though it be that of an earlier target.
-    """
+    """Percent -> the instant at which so much of the target is used, if known; 100: the breach, of an earlier one too."""
 
     @property
     def id(self) -> str:
@@ -110,15 +108,12 @@ def standing(events: Iterable[Event], book: Book, now: datetime) -> Standing:
     """
     log = list(events)
     opened = log[0].instant if log else now
-    case = _Case(book)
-    to_come: datetime | None = None
-    for instant, _, event in sorted((max(e.instant, opened), n, e) for n, e in enumerate(log)):
-        if instant > now:
-            to_come = instant
-            break
-        case.take(event, instant)
-    clocks = (run.clock(case.sla, now) for run in case.runs)
-    return Standing(tuple(c for c in clocks if c is not None), case.rework, to_come)
+    case, order = _Case(book), sorted((max(e.instant, opened), n, e) for n, e in enumerate(log))
+    for instant, _, event in order:
+        if instant <= now:
+            case.take(event, instant)
+    clocks = tuple(c for run in case.runs if (c := run.clock(case.sla, now)) is not None)
+    return Standing(clocks, case.rework, next((instant for instant, _, _ in order if instant > now), None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +178,7 @@ class _Run:
             target=target.within if target else "", calendar=target.calendar if target else "",
             pauses=tuple(self.pauses), ended_at=end, breached_at=breached_at, retargeted=retargeted,
             late_by=max(late, timedelta(0)), reason=reason,
-            marks=() if state == "cancelled" else self._marks(last, sla, due_at, breached_at),
+            marks=() if state == "cancelled" else self._marks(last, sla, breached_at or due_at),
         )  # fmt: skip
 
     def _state(self, end: datetime | None, breached_at: datetime | None, void: bool) -> tuple[ClockState, str]:
@@ -229,9 +224,7 @@ class _Run:
         calendar = term.sla.calendars[term.target.calendar]
         return open_time(calendar, self.start, due(term.target, calendar, self.start))
 
-    def _marks(
-        self, term: _Term | None, sla: Sla, due_at: datetime | None, breached_at: datetime | None
-    ) -> tuple[tuple[int, datetime], ...]:
+    def _marks(self, term: _Term | None, sla: Sla, full: datetime | None) -> tuple[tuple[int, datetime], ...]:
         percents = [p for p in sla.thresholds if p < 100]
         found: list[tuple[int, datetime]] = []
         if self.fixed is not None:
@@ -241,8 +234,7 @@ class _Run:
             calendar, whole = term.sla.calendars[term.target.calendar], self._whole(term)
             each = ((p, after_pauses(calendar, self.start, self.pauses, whole * p / 100)) for p in percents)
             found = [(p, at) for p, at in each if at is not None]
-        if (full := breached_at or due_at) is not None:
-            found.append((100, full))
+        found += [(100, full)] if full is not None else []
         return tuple(sorted(found, key=lambda mark: mark[1]))
 
 
@@ -256,12 +248,10 @@ class _Case:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self.sla = book("")
+        self.sla, self.rework = book(""), 0
         self.runs: list[_Run] = []
-        self.rework = 0
         self._facts: dict[str, str] = {}
-        self._by_person = False
-        self._triaged = False
+        self._by_person = self._triaged = False
         self._state = CaseState()
         self._resolved_at: datetime | None = None
 
@@ -388,7 +378,7 @@ class _Case:
 
     def _begin(self, metric: Metric, key: str, at: datetime) -> None:
         run = _Run(metric, key, at)
-        run.terms.append(_Term(at, self._target(metric), self.sla))
+        self._retarget_one(run, at)
         self.runs.append(run)
         if self._state.status in self.sla.paused_by:
             run.pause(at)
@@ -399,14 +389,12 @@ class _Case:
     def _retarget(self, at: datetime, *, anew: bool = False) -> None:
         """The open clocks get the targets that hold now, counted from their original start."""
         for run in self.runs:
-            if run.end is not None or run.fixed is not None:
-                continue
-            if anew:
-                run.terms[:] = [_Term(run.start, self._target(run.metric), self.sla)]
-            else:
-                self._retarget_one(run, at)
+            if run.end is None and run.fixed is None:
+                if anew:
+                    run.terms.clear()
+                self._retarget_one(run, run.start if anew else at)
 
     def _retarget_one(self, run: _Run, at: datetime) -> None:
         term = _Term(at, self._target(run.metric), self.sla)
-        if run.terms[-1].bound != term.bound:
+        if not run.terms or run.terms[-1].bound != term.bound:
             run.terms.append(term)

@@ -58,7 +58,7 @@ def test_a_case_keeps_the_commitments_of_its_opening_until_it_is_triaged(
     assert changed.sweep(WORKER) == 0
     clock.advance(minutes=31)
     assert changed.sweep(WORKER) == 1
-    assert ("first_reply", 50) in told(store)
+    assert told(store) == {("first_reply", 50), ("next_reply:1", 50)}
 
 
 def test_a_letter_is_one_of_a_storm_whatever_became_of_those_before_it(store: Store):

@@ -121,7 +121,7 @@ class Run:
             target=target.within if target else "", calendar=target.calendar if target else "",
             pauses=tuple(self.pauses), ended_at=end, breached_at=breached_at, retargeted=retargeted,
             late_by=max(late, timedelta(0)), reason=reason,
-            marks=() if state == "cancelled" else self._marks(last, sla, due_at, breached_at),
+            marks=() if state == "cancelled" else self._marks(last, sla, breached_at or due_at),
         )  # fmt: skip
 
     def _state(self, end: datetime | None, breached_at: datetime | None, void: bool) -> tuple[ClockState, str]:
@@ -151,9 +151,12 @@ class Run:
         if term.target is None:
             return None
         calendar = term.sla.calendars[term.target.calendar]
-        if not pauses:
-            return due(term.target, calendar, self.start)
-        return after_pauses(calendar, self.start, pauses, self._whole(term))
+        unpaused = due(term.target, calendar, self.start)
+        if all(begun >= unpaused for begun, _ in pauses):
+            return unpaused
+        moved = after_pauses(calendar, self.start, pauses, self._whole(term))
+        # Days that end when a day opens hold the same open time as ones that end at the closing before.
+        return None if moved is None else max(moved, unpaused)
 
     def _whole(self, term: Term) -> timedelta:
         """Open time that the target gives."""
@@ -164,9 +167,7 @@ class Run:
         calendar = term.sla.calendars[term.target.calendar]
         return open_time(calendar, self.start, due(term.target, calendar, self.start))
 
-    def _marks(
-        self, term: Term | None, sla: Sla, due_at: datetime | None, breached_at: datetime | None
-    ) -> tuple[tuple[int, datetime], ...]:
+    def _marks(self, term: Term | None, sla: Sla, full: datetime | None) -> tuple[tuple[int, datetime], ...]:
         percents = [p for p in sla.thresholds if p < 100]
         found: list[tuple[int, datetime]] = []
         if self.fixed is not None:
@@ -176,8 +177,8 @@ class Run:
             calendar, whole = term.sla.calendars[term.target.calendar], self._whole(term)
             each = ((p, after_pauses(calendar, self.start, self.pauses, whole * p / 100)) for p in percents)
             found = [(p, at) for p, at in each if at is not None]
-        full = breached_at or due_at
-        return (*found, (100, full)) if full is not None else tuple(found)
+        found += [(100, full)] if full is not None else []
+        return tuple(sorted(found, key=lambda mark: mark[1]))
 
 
 def _before(pauses: Sequence[Pause], limit: datetime) -> list[Pause]:

@@ -70,15 +70,12 @@ def standing(events: Iterable[Event], book: Book, now: datetime) -> Standing:
     """
     log = list(events)
     opened = log[0].instant if log else now
-    case = _Case(book)
-    to_come: datetime | None = None
-    for instant, _, event in sorted((max(e.instant, opened), n, e) for n, e in enumerate(log)):
-        if instant > now:
-            to_come = instant
-            break
-        case.take(event, instant)
-    clocks = (run.clock(case.sla, now) for run in case.runs)
-    return Standing(tuple(c for c in clocks if c is not None), case.rework, to_come)
+    case, order = _Case(book), sorted((max(e.instant, opened), n, e) for n, e in enumerate(log))
+    for instant, _, event in order:
+        if instant <= now:
+            case.take(event, instant)
+    clocks = tuple(c for run in case.runs if (c := run.clock(case.sla, now)) is not None)
+    return Standing(clocks, case.rework, next((instant for instant, _, _ in order if instant > now), None))
 
 
 class _Case:
@@ -105,6 +102,7 @@ class _Case:
     # --- what happened: on_<kind of event> ------------------------------------------------------
 
     def on_case_opened(self, data: Mapping[str, Any], at: datetime) -> None:
+        self.sla = self._book(str(data.get("policy", "")))
         self._facts = {"tier": str(data.get("tier", "")), "channel": str(data.get("channel", ""))}
         self._facts["severity"] = self.sla.untriaged
         self._begin("first_reply", "", at)
@@ -221,7 +219,7 @@ class _Case:
 
     def _begin(self, metric: Metric, key: str, at: datetime) -> None:
         run = Run(metric, key, at)
-        run.terms.append(Term(at, self._target(metric), self.sla))
+        self._retarget_one(run, at)
         self.runs.append(run)
         if self._state.status in self.sla.paused_by:
             run.pause(at)
@@ -232,14 +230,12 @@ class _Case:
     def _retarget(self, at: datetime, *, anew: bool = False) -> None:
         """The open clocks get the targets that hold now, counted from their original start."""
         for run in self.runs:
-            if run.end is not None or run.fixed is not None:
-                continue
-            if anew:
-                run.terms[:] = [Term(run.start, self._target(run.metric), self.sla)]
-            else:
-                self._retarget_one(run, at)
+            if run.end is None and run.fixed is None:
+                if anew:
+                    run.terms.clear()
+                self._retarget_one(run, run.start if anew else at)
 
     def _retarget_one(self, run: Run, at: datetime) -> None:
         term = Term(at, self._target(run.metric), self.sla)
-        if run.terms[-1].bound != term.bound:
+        if not run.terms or run.terms[-1].bound != term.bound:
             run.terms.append(term)

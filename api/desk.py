@@ -14,7 +14,7 @@ from api import wire
 from api.auth import Principal
 from api.errors import ConflictError, DraftChangedError, InvalidError, StaleWorkError
 from api.outbreaks import Outbreaks
-from api.store import cases, queue
+from api.store import cases, clocks, queue
 from api.store.queue import Job
 from api.store.unit import canonical
 from api.sweep import Sweep
@@ -81,6 +81,7 @@ class Desk(Teamwork, Outbreaks, Sweep):
             )  # fmt: skip
             facts = {"customer_hash": customer} if customer else {}
             facts |= {"source": source or "api", "opened_at": opened.isoformat()} | wire.words(escalation)
+            facts["policy"] = clocks.keep(conn, self.rules.pack.sla, now)
             added = [self._add_text(conn, case_id, text, now, sent=sent) for text in texts]
             self.record(conn, case_id, who, now, ("case_opened", facts), *(entry for _, entry in added))
             return case_id, {"case": case_id, "draft": self.request_draft_in(conn, case_id, "", now)}

@@ -37,7 +37,7 @@ START: Final = datetime(2026, 10, 5, 8, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder in memory, if the machine has one
-_ALIVE: Final = 25
+_ALIVE: Final = 60
 """Cases that are worked on at a time."""
 
 
@@ -68,7 +68,7 @@ class Simulation:
         self._processes = [Process(path, self._clock, self._rules[0]) for _ in range(2)]
         self._people = People(self._random, self._clock)
         fallback = list(pack.issue_types.values())[-1].primary_team
-        self._watch = Watch(pack.directory, fallback, {**slas, "": pack.sla})
+        self._watch = Watch(pack.directory, fallback, slas)
         self._over_since: dict[str, datetime] = {}
         self.happened: Counter[str] = Counter()
         self.case_days, self.opened = 0.0, 0
@@ -82,9 +82,8 @@ class Simulation:
             self._bury()
             if self.case_days >= said + days / 20:
                 said = self.case_days
-                progress(
-                    f"{said:8.0f} case-days, {self.opened} cases, {self._watch.score.told} told, {self._watch.score.faults} faults"
-                )
+                score = self._watch.score
+                progress(f"{said:8.0f} case-days, {self.opened} cases, {score.told} told, {score.faults} faults")
         self._pass_time(self._clock.at + _DAY)
         self._sweep()
         for process in self._processes:
@@ -156,8 +155,6 @@ class Simulation:
         self._rules.reverse()
         for process in self._processes:
             process.restart(self._rules[0])
-        self._watch.versions[""] = self._rules[0].pack.sla
-        self._watch.forget()
         self._sweep()
 
     # --- steps ------------------------------------------------------------------------------------------------------------
@@ -226,7 +223,6 @@ class Simulation:
                 except CrashError:
                     self.happened["died in a sweep"] += 1
                 process.restart()
-                process.arm(0)
                 self._look(drained=False)
         if way == "at once":
             self.happened["died in a sweep"] += sweep_at_once(self._processes, limit)
@@ -236,7 +232,7 @@ class Simulation:
         self._look(drained=True)
 
     def _bury(self) -> None:
-        """Cases that are over for two days leave; the rest of their lives is not looked at."""
+        """Cases that are over for a day leave; the rest of their lives is not looked at."""
         with self._processes[0].store.read() as conn:
             query = select(cases.c.id, cases.c.status).where(cases.c.id.in_(self._watch.alive))
             over = {row.id for row in conn.execute(query) if row.status in {"resolved", "closed"}}
@@ -245,7 +241,7 @@ class Simulation:
                 del self._over_since[case_id]
         for case_id in over:
             since = self._over_since.setdefault(case_id, self._clock.at)
-            if self._clock.at - since > 2 * _DAY and self._watch.settled(case_id, self._clock.at):
+            if self._clock.at - since > _DAY and self._watch.settled(case_id, self._clock.at):
                 del self._over_since[case_id]
                 self._watch.drop(case_id)
 

@@ -91,9 +91,9 @@ class People:
     # --- one verb each: whether it could be done -----------------------------------------------------------------------
 
     def _message(self, process: Process, case: RowMapping) -> bool:
-        author = self._random.choices(("customer", "bank", "system"), (8, 1, 1))[0]
+        author = self._random.choices(("customer", "bank", "system", "staff"), (8, 1, 1, 2))[0]
         message = {"text": "Any news?", "author": author, "at": self._earlier(0.15, 6).isoformat()}
-        process.desk.record_message(ADA, case["id"], message)
+        process.desk.record_message(ADA, case["id"], message, sent=self._random.random() < 0.7)
         return True
 
     def _send(self, process: Process, case: RowMapping) -> bool:
@@ -107,7 +107,7 @@ class People:
     def _status(self, process: Process, case: RowMapping) -> bool:
         moves = sorted(CASE_MOVES[case["status"]])
         if moves:
-            weights = [3 if move.startswith("waiting") else 1 for move in moves]
+            weights = [3 if move.startswith("waiting") else 6 if move == "resolved" else 1 for move in moves]
             process.desk.set_status(ADA, case["id"], self._random.choices(moves, weights)[0])
         return bool(moves)
 

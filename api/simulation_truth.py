@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from agent.clock import Calendar, Target, add_working_time, due, open_time
 from agent.directory import Directory
 from agent.sla import Sla
+from api.store.clocks import CHAIN
 from api.store.tables import events
 
 Told: TypeAlias = tuple[str, int]
@@ -75,11 +76,16 @@ class _Life:
     fixed: datetime | None = None
 
 
+def _handed_in(entry: Entry) -> bool:
+    """Whether this is a text of the staff that another program knows to have been sent."""
+    return entry.kind == "message_received" and entry.data["author"] == "staff" and "sent_at" in entry.data
+
+
 class Truth:
     """All thresholds of a case that its log brings, each with its true instant: those behind and those ahead."""
 
     def __init__(self, log: Sequence[Entry], versions: Mapping[str, Sla]) -> None:
-        """`versions` are the commitments by content hash, the one in force under "" too."""
+        """`versions` are the commitments by content hash."""
         self._log, self._versions = log, versions
         self._status = self._statuses()
         self._facts = self._all_facts()
@@ -112,7 +118,8 @@ class Truth:
     def _all_facts(self) -> list[_Facts]:
         """What decides targets, after each event."""
         found, by_person, triaged = list[_Facts](), False, False
-        sla, opening = self._versions[""], self._log[0].data
+        opening = self._log[0].data
+        sla = self._versions[str(opening["policy"])]
         severity, issue_type = sla.untriaged, ""
         for entry in self._log:
             if entry.kind == "severity_set":
@@ -131,7 +138,7 @@ class Truth:
     def _lives(self) -> Iterator[_Life]:
         """Every clock of the case."""
         log, whole = self._log, len(self._log)
-        sent = self._where("reply_sent")
+        sent = [n for n, e in enumerate(log) if e.kind == "reply_sent" or _handed_in(e)]
         yield _Life("first_reply", "first_reply", 0, self._next(0, sent, self._closings))
         yield _Life("resolution", "resolution", 0, self._next(0, self._closings))
         if self._reopenings():
@@ -190,7 +197,7 @@ class Truth:
         if life.metric == "team_ack":
             if reached[-1] is not None and ended is None:
                 step = max(reached[-1] - self._log[life.start].at, _MINUTE)
-                yield from ((100 * n, reached[-1] + step * (n - 1)) for n in (1, 2, 3))
+                yield from ((100 * n, reached[-1] + step * (n - 1)) for n in range(1, CHAIN + 1))
             return
         limits = [*(at for at, _, _ in terms[1:]), ended]
         over = (
@@ -253,17 +260,16 @@ def _reach(target: Target | None, sla: Sla, runs: Spans, percent: int) -> dateti
     """When so much of a target is used; None when the clock stands still before."""
     if target is None:
         return None
-    calendar = sla.calendars[target.calendar]
-    if percent == 100 and len(runs) == 1 and runs[0][1] is None:
-        return due(target, calendar, runs[0][0])
-    start = runs[0][0] if runs else None
-    if start is None:
-        return None
+    calendar, start = sla.calendars[target.calendar], runs[0][0]
+    unpaused = due(target, calendar, start)
+    if percent == 100 and (runs[0][1] is None or runs[0][1] >= unpaused):
+        return unpaused
     left = _whole(target, calendar, start) * percent / 100
     for begun, ended in runs:
         passed = open_time(calendar, begun, ended) if ended is not None else left
         if left <= passed:
-            return add_working_time(calendar, begun, left)
+            at = add_working_time(calendar, begun, left)
+            return max(at, unpaused) if percent == 100 else at
         left -= passed
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Watch:
     """Follows the cases of one store that are alive."""
 
     def __init__(self, directory: Directory, fallback: str, versions: Mapping[str, Sla]) -> None:
-        self.versions = dict(versions)
+        self.versions = versions
         self.score = Score()
         self.alive: dict[str, _Case] = {}
         self._directory, self._fallback = directory, fallback
@@ -93,18 +94,13 @@ class Watch:
             if case.events != count:
                 case.log, case.events, case.seen = read_log(conn, case_id), count, -1
         for case in self.alive.values():
-            happened = sum(entry.at <= now for entry in case.log)
+            happened = bisect_right(case.log, now, key=lambda entry: entry.at)
             if happened != case.seen:
                 case.seen = happened
                 case.truth = Truth(case.log[:happened], self.versions) if happened else None
                 known, case.known = case.known, {}
                 for mark in case.truth.marks.items() if case.truth else ():
                     case.known[mark] = known.get(mark, now)
-
-    def forget(self) -> None:
-        """Work everything out anew: other commitments are in force."""
-        for case in self.alive.values():
-            case.seen = -1
 
     def next_stop(self, now: datetime) -> datetime | None:
         """When the next threshold is reached, or an event happens that was written while the clock was ahead."""

@@ -81,12 +81,11 @@ class Process:
 
     def __init__(self, path: Path, clock: Now, rules: Rules) -> None:
         self._path, self._clock = path, clock
-        self._countdown = 0
         self.start(rules)
 
     def start(self, rules: Rules) -> None:
         """Begin, or begin anew."""
-        self.rules = rules
+        self.rules, self._countdown = rules, 0
         self._engine = open_engine(f"sqlite:///{self._path}")
         self._engine.update_execution_options(compiled_cache=_COMPILED)
         event.listen(self._engine, "before_cursor_execute", self._statement)

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, RowMapping, update
 
 from agent.case import HOLDING
 from agent.directory import Recipient
-from agent.standing import Event, Standing, standing
+from agent.standing import Event, standing
 from api.auth import Principal
 from api.store import clocks, mail, queue
-from api.store.clocks import Mark
+from api.store.clocks import Mark, Times
 from api.store.queue import Job
 from api.store.tables import promises
 from api.verbs import Verbs
@@ -42,26 +42,24 @@ class Sweep(Verbs):
             rows = clocks.due_for_sweep(conn, now, limit)
             ids = [row["id"] for row in rows]
             logs, told = clocks.log_of(conn, ids), clocks.told(conn, ids)
-            for row in rows:
-                fired = {(name, percent) for case_id, name, percent in told if case_id == row["id"]}
-                self._fire(conn, row, logs[row["id"]], fired, now)
+            done = [self._fire(conn, row, logs[row["id"]], told[row["id"]], now) for row in rows]
+            clocks.note(conn, [notice for notices, _ in done for notice in notices])
+            clocks.set_times(conn, [times for _, times in done])
         self.on_work()
         return len(rows)
 
     def _fire(
         self, conn: Connection, case: RowMapping, log: Sequence[Event], fired: set[tuple[str, int]], now: datetime
-    ) -> None:
+    ) -> tuple[list[dict[str, Any]], Times]:
+        """Tell what is due of one case; returns the notices and when to look next, for one statement of all cases."""
         seen = standing(log, self.versions.book(conn), now)
         fresh = [m for c in seen.clocks for m in clocks.owed(c) if m.at <= now and (c.id, m.percent) not in fired]
         told = [(mark, who) for mark in fresh for who in self._concerned(case, mark)]
-        clocks.note(conn, (_row(case["id"], mark, who, now) for mark, who in told))
         self._write(conn, case["id"], told, now)
         for mark in fresh:
             self._consequences(conn, case["id"], mark, now)
-        self._times(conn, case["id"], seen, fired | {(m.clock.id, m.percent) for m in fresh})
-
-    def _times(self, conn: Connection, case_id: str, seen: Standing, fired: set[tuple[str, int]]) -> None:
-        clocks.set_times(conn, case_id, seen, clocks.ahead(seen, fired))
+        sweep_at = clocks.ahead(seen, fired | {(m.clock.id, m.percent) for m in fresh})
+        return [_row(case["id"], mark, who, now) for mark, who in told], Times(case["id"], seen.next_due, sweep_at)
 
     def _concerned(self, case: RowMapping, mark: Mark) -> list[Recipient | None]:
         """Who is told of a mark: the case's team, at a breach the team above it too; the chain of a silent team."""

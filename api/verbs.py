@@ -17,6 +17,7 @@ from agent.standing import Event, Standing, standing
 from api.auth import Principal
 from api.clock import Clock
 from api.store import cases, clocks, mail, queue
+from api.store.clocks import Times
 from api.store.mail import Delivery
 from api.store.tables import events
 from api.store.unit import Store, canonical
@@ -84,8 +85,8 @@ class Verbs:
         if log is None:
             log = clocks.log_of(conn, [case_id])[case_id]
         seen = standing(log, self.versions.book(conn), now)
-        fired = {(name, percent) for _, name, percent in clocks.told(conn, [case_id])}
-        clocks.set_times(conn, case_id, seen, clocks.ahead(seen, fired))
+        fired = clocks.told(conn, [case_id])[case_id]
+        clocks.set_times(conn, [Times(case_id, seen.next_due, clocks.ahead(seen, fired))])
         return seen
 
     def set_by_person(self, conn: Connection, case_id: str) -> bool:

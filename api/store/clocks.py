@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from agent.sla import Sla
 from agent.standing import Book, Clock, Event, Standing
@@ -29,10 +29,20 @@ class Mark:
     at: datetime
 
 
-def keep(conn: Connection, sla: Sla, now: datetime) -> None:
-    """Store a version of the commitments, if it is new, so that a case can keep it."""
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a case is due next, and when the sweep has to look at it."""
+
+    case_id: str
+    next_due: datetime | None
+    sweep_at: datetime | None
+
+
+def keep(conn: Connection, sla: Sla, now: datetime) -> str:
+    """Store a version of the commitments, if it is new, so that a case can keep it; returns its content hash."""
     if conn.execute(select(commitments.c.version).where(commitments.c.version == sla.version)).first() is None:
         conn.execute(insert(commitments).values(version=sla.version, body=sla.model_dump(mode="json"), created_at=now))
+    return sla.version
 
 
 class Versions:
@@ -74,16 +84,19 @@ def marks(clock: Clock) -> list[Mark]:
     return [Mark(clock, percent, at) for percent, at in clock.marks]
 
 
-def told(conn: Connection, case_ids: Sequence[str]) -> set[tuple[str, str, int]]:
-    """Case, clock and threshold of every notice so far."""
+def told(conn: Connection, case_ids: Sequence[str]) -> dict[str, set[tuple[str, int]]]:
+    """Clock and threshold of every notice of each case so far."""
+    found: dict[str, set[tuple[str, int]]] = {case_id: set() for case_id in case_ids}
     query = select(notices.c.case_id, notices.c.clock, notices.c.threshold).where(notices.c.case_id.in_(case_ids))
-    return {(row.case_id, row.clock, row.threshold) for row in conn.execute(query)}
+    for row in conn.execute(query):
+        found[row.case_id].add((row.clock, row.threshold))
+    return found
 
 
-def note(conn: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+def note(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write down what was told; the key refuses a second time."""
-    if found := list(rows):
-        conn.execute(insert(notices), found)
+    if rows:
+        conn.execute(insert(notices), rows)
 
 
 def owed(clock: Clock) -> list[Mark]:
@@ -100,10 +113,18 @@ def ahead(seen: Standing, fired: set[tuple[str, int]]) -> datetime | None:
     return min((*still, *filter(None, (seen.changes_at,))), default=None)
 
 
-def set_times(conn: Connection, case_id: str, seen: Standing, sweep_at: datetime | None) -> None:
+def set_times(conn: Connection, times: Sequence[Times]) -> None:
     """What queue and sweep sort by."""
-    due = seen.next_due or NEVER
-    conn.execute(update(cases).where(cases.c.id == case_id).values(next_due_at=due, sweep_at=sweep_at))
+    rows = [{"of": t.case_id, "due": t.next_due or NEVER, "sweep": t.sweep_at} for t in times]
+    if rows:
+        conn.execute(_SET_TIMES, rows)
+
+
+_SET_TIMES = (
+    update(cases)
+    .where(cases.c.id == bindparam("of"))
+    .values(next_due_at=bindparam("due"), sweep_at=bindparam("sweep"))
+)  # fmt: skip
 
 
 def due_for_sweep(conn: Connection, now: datetime, limit: int) -> Sequence[RowMapping]:

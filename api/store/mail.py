@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, insert, or_, select, update
 
 from api.errors import ConflictError, IdempotencyConflictError, InvalidError, NotFoundError
 from api.ids import new_id
@@ -20,6 +20,8 @@ DELIVER = "deliver"
 HELPDESK = "helpdesk:"
 """How channels begin that lead to tickets: each letter has a place of its own, so these never leave together."""
 MAX_KEY = 256
+STATES = ("waiting", "delivered", "dead")
+"""What becomes of a letter."""
 STORM = 5
 """Letters to one channel within `CALM` after which further ones leave together, as a digest."""
 CALM = timedelta(minutes=1)
@@ -68,6 +70,17 @@ def answer(conn: Connection, delivery: Delivery, ids: Mapping[str, Any], *, case
     )  # fmt: skip
 
 
+_KNOWN = select(outbox.c.id).where(outbox.c.idempotency_key == bindparam("key"))
+_RECENT = (
+    select(outbox.c.created_at)
+    .where(
+        outbox.c.channel == bindparam("channel"), outbox.c.state.in_(STATES), outbox.c.created_at > bindparam("since")
+    )
+    .limit(STORM + 1)
+)
+"""Names all states, so that the index finds the last minute among years of letters."""
+
+
 def post(
     conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None
 ) -> str | None:
@@ -76,18 +89,17 @@ def post(
     After `STORM` letters within `CALM` the next ones wait for the end of a minute and leave together, apart from those to
     a helpdesk.
     """
-    if conn.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)).first() is not None:
+    if conn.execute(_KNOWN, {"key": key}).first() is not None:
         return None
     letter_id = new_id("out", now)
-    conn.execute(
-        insert(outbox).values(
-            id=letter_id, idempotency_key=key, channel=channel, payload=dict(payload), created_at=now, case_id=case_id,
-            state="waiting",
-        )
-    )  # fmt: skip
-    recent = select(func.count()).where(outbox.c.channel == channel, outbox.c.created_at > now - CALM)
+    row = {
+        "id": letter_id, "idempotency_key": key, "channel": channel, "payload": dict(payload), "created_at": now,
+        "case_id": case_id, "state": "waiting",
+    }  # fmt: skip
+    conn.execute(insert(outbox), row)
+    recent = conn.execute(_RECENT, {"channel": channel, "since": now - CALM}).all()
     alone = channel.startswith(HELPDESK)
-    calm = now if alone or conn.execute(recent).scalar_one() <= STORM else _next(now, CALM)
+    calm = now if alone or len(recent) <= STORM else _next(now, CALM)
     queue.put(conn, DELIVER, {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
     return letter_id
 
@@ -97,13 +109,14 @@ def take(conn: Connection, job: Job, now: datetime) -> list[RowMapping]:
 
     What a job once took stays with it, so that a repeat after a crash sends the same letters under the same key.
     """
-    mine = select(outbox).where(outbox.c.batch == job.id, outbox.c.state == "waiting").order_by(outbox.c.id)
+    own = letter(conn, job.data["letter"])
+    here = and_(outbox.c.channel == own["channel"], outbox.c.state == "waiting")
+    mine = select(outbox).where(here, outbox.c.batch == job.id).order_by(outbox.c.id)
     if held := conn.execute(mine).mappings().all():
         return list(held)
-    own = letter(conn, job.data["letter"])
     if own["state"] != "waiting" or own["batch"]:
         return []
-    free = and_(outbox.c.state == "waiting", outbox.c.batch == "", _due(now), outbox.c.channel == own["channel"])
+    free = and_(here, outbox.c.batch == "", _due(now))
     waiting = conn.execute(select(outbox.c.id).where(free).order_by(outbox.c.id).limit(MOST)).scalars().all()
     together = len(waiting) > STORM and not own["channel"].startswith(HELPDESK)
     taken = waiting if together else [own["id"]]

@@ -374,3 +374,75 @@ def test_what_is_decided_stays_decided_and_nothing_is_breached_before_its_deadli
         if then.state == "running" and then.due_at is not None:
             assert then.due_at >= early
         assert [at for _, at in then.marks] == sorted(at for _, at in then.marks)
+
+
+# --- what is told of a clock ----------------------------------------------------------------------------------------
+
+
+def one(log: list[Event], when: datetime, name: str, rules: Sla) -> Clock:
+    return next(c for c in standing(log, lambda _: rules, when).clocks if c.id == name)
+
+
+BY_SEVERITY = sla(
+    {},
+    policies=[
+        {"id": "fast", "when": {"severity": ["S1"]}, "targets": _targets({"first_reply": "1 h 24/7", "resolution": "1 h 24/7"})},
+        {"id": "slow", "targets": _targets({"first_reply": "9 h 24/7", "resolution": "9 h 24/7"})},
+    ],
+)  # fmt: skip
+
+
+def severity(when: datetime, new: str) -> Event:
+    return Event("severity_set", when, {"severity": new})
+
+
+def test_the_breach_of_an_earlier_target_stays_the_hundred_percent_of_a_clock_that_got_a_longer_one():
+    log = [opened(at(0, 9)), severity(at(0, 9, 1), "S1"), severity(at(0, 11), "S3")]
+    assert dict(one(log, at(0, 11, 1), "first_reply", BY_SEVERITY).marks)[100] == at(0, 10)
+
+
+def test_a_reply_sent_after_a_case_was_resolved_begins_no_update_clock():
+    rules = sla({"next_update": "2 h"})
+    log = [opened(at(0, 9)), status(at(0, 10), "resolved"), reply(at(0, 11))]
+    assert standing(log, lambda _: rules, at(0, 12)).clocks == ()
+
+
+def test_what_changed_while_a_case_was_resolved_holds_for_its_total_resolution_from_the_reopening_on():
+    back = Event("reopened", at(0, 13), {})
+    log = [opened(at(0, 9)), status(at(0, 10), "resolved"), severity(at(0, 11), "S1"), back]
+    total = one(log, at(0, 13, 1), "resolution:total", BY_SEVERITY)
+    assert (total.target, total.breached_at, total.retargeted) == ("1 h", at(0, 13), True)
+
+
+def test_a_pause_never_brings_a_deadline_forward():
+    """Mon 09:00 and one business day is Tue 09:00, although Mon 17:00 holds the same open time."""
+    rules = sla({"resolution": "1 business day"})
+    log = [opened(at(0, 9))]
+    assert one(log, at(0, 10), "resolution", rules).due_at == at(1, 9)
+    log.append(status(at(0, 18), "waiting_customer"))
+    assert one(log, at(0, 19), "resolution", rules).due_at == at(1, 9)
+    log.append(status(at(1, 8), "in_progress"))
+    assert one(log, at(1, 8, 30), "resolution", rules).state == "running"
+
+
+def test_a_log_that_is_ahead_of_the_clock_says_when_it_goes_on():
+    log = [opened(at(0, 9)), status(at(0, 12), "resolved")]
+    assert standing(log, lambda _: BY_SEVERITY, at(0, 8)).changes_at == at(0, 9)
+    assert standing(log, lambda _: BY_SEVERITY, at(0, 10)).changes_at == at(0, 12)
+    assert standing(log, lambda _: BY_SEVERITY, at(0, 12)).changes_at is None
+
+
+def test_a_case_counts_from_its_opening_under_the_commitments_that_held_then():
+    old, new = sla({"first_reply": "4 h"}), sla({"first_reply": "1 h"})
+    log = [opened(at(0, 9), policy="old"), reply(at(0, 11))]
+    found = standing(log, lambda version: old if version == "old" else new, at(0, 12)).clocks
+    assert [(c.id, c.state) for c in found] == [("first_reply", "met")]
+
+
+def test_a_promise_is_broken_at_its_time_though_no_threshold_of_a_hundred_is_set():
+    rules = sla({}, thresholds=[50])
+    promise = Event("promise_made", at(0, 9), {"promise": "prm_1", "due_at": at(0, 11).isoformat()})
+    assert one([opened(at(0, 9)), promise], at(0, 12), "promise:prm_1", rules).marks == (
+        (50, at(0, 10)),
+        (100, at(0, 11)),
+    )

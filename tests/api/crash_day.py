@@ -321,7 +321,7 @@ class Day:
                 due = {
                     (c.id, m.percent) for c in now.clocks if c.open for m in clocks.marks(c) if m.at <= self.clock.now()
                 }
-                told = {(name, percent) for _, name, percent in clocks.told(conn, [row["id"]])}
+                told = clocks.told(conn, [row["id"]])[row["id"]]
                 want("notices", due - told, set())
             texts = [m["body"]["text"] for m in cases.messages_of(conn, mail["id"])]
             want("mails", texts, ["broken", "any news?"])

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Integer, RowMapping, func, literal_column, se
 from agent.directory import Directory
 from agent.sla import Sla
 from api.simulation_truth import Entry, Told, Truth, channels, read_log, recipients
+from api.store.columns import NEVER
 from api.store.tables import cases, events, notices, outbox
 
 _LATE = timedelta(seconds=5)
@@ -55,6 +56,8 @@ class _Case:
     seen: int = -1
     """Events of `log` that had happened when `truth` was worked out."""
     truth: Truth | None = None
+    whole: Truth | None = None
+    """The same of all events, those too that were written while the clock was ahead."""
     known: dict[tuple[Told, datetime], datetime] = field(default_factory=dict[tuple[Told, datetime], datetime])
     """Since when the log has brought a mark."""
     told: dict[Told, datetime] = field(default_factory=dict[Told, datetime])
@@ -98,6 +101,7 @@ class Watch:
             if happened != case.seen:
                 case.seen = happened
                 case.truth = Truth(case.log[:happened], self.versions) if happened else None
+                case.whole = case.truth if happened == len(case.log) else Truth(case.log, self.versions)
                 known, case.known = case.known, {}
                 for mark in case.truth.marks.items() if case.truth else ():
                     case.known[mark] = known.get(mark, now)
@@ -169,9 +173,11 @@ class Watch:
             self.score.fault("missed", f"letter {told}")
 
     def _missing(self, now: datetime) -> None:
+        """After a step back, what the log has settled in the meantime need not be told: only what both bring is missed."""
         for case_id, case in self.alive.items():
+            settled = case.whole.marks if case.whole else {}
             for told, at in case.truth.marks.items() if case.truth else ():
-                if at <= now and told not in case.told:
+                if max(at, settled.get(told, NEVER)) <= now and told not in case.told:
                     self.score.fault("missed", f"{case_id} {told[0]} {told[1]} %, due {at}, not told at {now}")
                     case.told[told] = now
 

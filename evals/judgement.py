@@ -26,7 +26,7 @@ from agent.errors import AgentError
 from agent.pack import Pack, load_pack
 from agent.signals import Signals
 from agent.strip import body
-from agent.understand import Reader
+from agent.understand import Reader, Understanding
 from evals.errors import DatasetError, EvalsError
 from retrieval.precedent import Encoder
 
@@ -76,7 +76,10 @@ class Judge:
 
         Vectors that only retrieval needs are left out, as when teaching: the triage is the same, in half the time.
         """
-        seen = self.reader.read(case, case.received_at, teaching=True)
+        return self.judged(self.reader.read(case, case.received_at, teaching=True))
+
+    def judged(self, seen: Understanding) -> Triage:
+        """The triage of what was read."""
         heads = self.classifier.predict(seen.sense)
         prior = triage.Prior(heads["issue_type"], heads["severity"], heads["human_lead"].get("yes", 0.0))
         return triage.decide(self.pack, seen, prior)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -73,7 +73,8 @@ class Detector:
 
         Args:
             new: the case that came in; it may be among the recent ones.
-            recent: traces of other cases; those outside the window do not count.
+            recent: traces of other cases; those outside the window do not count. Cases of which a person said that they
+                are no incident must be left out, or they found it anew.
             incidents: case id -> open incident, for the recent cases that belong to one.
 
         """
@@ -85,44 +86,52 @@ class Detector:
         for t in near:
             if t.case_id in incidents:
                 members.setdefault(incidents[t.case_id], []).append(t)
-        fits = [(link, name) for name, m in members.items() if (link := self._link(new, _Group(m)))]
+        fits = [(link, name) for name, m in members.items() if (link := self._link(new, self._group(m)))]
+        fits.sort(key=lambda f: (f[0].sure, f[0].nearness), reverse=True)
         if fits:
-            fits.sort(key=lambda f: (f[0].sure, f[0].nearness), reverse=True)
             link, name = fits[0]
-            group, more = self._gathered([*members[name], new], free)
-            also = tuple(other for _, other in fits[1:])
-            return Sighting("joins", name, (link, *more), also, _customers(group), duplicates)
-        return self._founded(new, free, duplicates)
-
-    def _founded(self, new: Trace, free: Sequence[Trace], duplicates: tuple[Duplicate, ...]) -> Sighting:
-        """A new incident of the cases that are like `new`, and of those that surely are like one of these."""
-        links: list[Link] = []
-        group, rest = [new], list[Trace]()
-        for t in free:
-            if link := self._link(t, _Group([new])):
-                links.append(link)
-                group.append(t)
-            else:
-                rest.append(t)
-        direct = [_Group([t]) for t in group[1:]]
-        for t in list(rest) if direct else ():
-            link = next((x for g in direct if (x := self._link(t, g)) and x.sure), None)
-            if link:
-                links.append(link)
-                group.append(t)
-                rest.remove(t)
-        if _customers(group) < self.rules.minimum:
+            group, links = [new], [link]
+        else:
+            group, links = self._founded(new, free)
+            name = next((n for n, m in members.items() if self._are_one(group, m)), "")
+        if not group:
             return Sighting("nothing", duplicates=duplicates)
-        own = self._link(new, _Group(group[1:])) or Link(new.case_id, links[0].reason, links[0].nearness, links[0].sure)
-        group, more = self._gathered(group, rest)
-        return Sighting("founds", "", (own, *links, *more), (), _customers(group), duplicates)
+        whole, more = self._gathered([*members.get(name, ()), *group], free)
+        return Sighting(
+            "joins" if name else "founds", name, (*links, *more), tuple(n for _, n in fits[1:]), _customers(whole), duplicates
+        )  # fmt: skip
+
+    def _founded(self, new: Trace, free: Sequence[Trace]) -> tuple[list[Trace], list[Link]]:
+        """The cases that are like `new`, and those that surely are like one of these, with why; none when they are too few."""
+        alone = self._group([new])
+        found = {t.case_id: link for t in free if (link := self._link(t, alone))}
+        direct = [self._group([t]) for t in free if t.case_id in found]
+        for t in free if direct else ():
+            links = (self._link(t, g) for g in direct if t.case_id not in found)
+            if link := next((x for x in links if x and x.sure), None):
+                found[t.case_id] = link
+        group = [new, *(t for t in free if t.case_id in found)]
+        if _customers(group) < self.rules.minimum:
+            return [], []
+        found[new.case_id] = replace(next(iter(found.values())), case_id=new.case_id)
+        others = ((t, self._group([m for m in group if m is not t])) for t in group)
+        return group, [self._link(t, rest) or found[t.case_id] for t, rest in others]
+
+    def _are_one(self, group: Sequence[Trace], members: Sequence[Trace]) -> bool:
+        """Whether a new group and an incident share lot or article and, taken together, their words."""
+        g, m = self._group(group), self._group(members)
+        shared = g.lots & m.lots or g.skus & m.skus
+        return bool(shared and g.kinds & m.kinds) and m.nearness(g) >= self.rules.nearness.same_article
+
+    def _group(self, members: Sequence[Trace]) -> _Group:
+        return _Group(members, frozenset(self.rules.kind(m.issue_type) for m in members))
 
     def _gathered(self, group: list[Trace], free: Sequence[Trace]) -> tuple[list[Trace], list[Link]]:
         """The group with the free cases that belong to it now that it is whole, and why."""
         links: list[Link] = []
         rest = [t for t in free if t not in group]
         while rest:
-            whole = _Group(group)
+            whole = self._group(group)
             found = {t.case_id: link for t in rest if (link := self._link(t, whole))}
             if not found:
                 break
@@ -133,36 +142,34 @@ class Detector:
 
     def _link(self, t: Trace, g: _Group) -> Link | None:
         """Why a case belongs to a group, if it does: the surest of the ways whose words are near enough."""
-        kind = self.rules.kind(t.issue_type)
-        kinds = {self.rules.kind(m.issue_type) for m in g.members} - {""}
-        if kind and kinds and kind not in kinds:
-            return None
         near = g.nearness(t)
-        least = self.rules.nearness.asking if t.asks or all(m.asks for m in g.members) else -1.0
-        ways = self._ways(t, g, told=bool(kind and kinds))
+        least = self.rules.nearness.asking if t.asks or g.asks else -1.0
+        ways = self._ways(t, g)
         return next((Link(t.case_id, why, near, sure) for why, bar, sure in ways if near >= max(bar, least)), None)
 
-    def _ways(self, t: Trace, g: _Group, *, told: bool) -> Iterator[tuple[str, float, bool]]:
-        """What a case shares with a group, how near their words must then be, and whether it is sure; surest first.
-
-        `told` is False when the issue type of either says who must act and not what happened.
-        """
-        rules, bars = self.rules, self.rules.nearness
+    def _ways(self, t: Trace, g: _Group) -> Iterator[tuple[str, float, bool]]:
+        """What a case shares with a group, how near their words must then be, and whether it is sure; surest first."""
+        rules, bars, kind = self.rules, self.rules.nearness, self.rules.kind(t.issue_type)
         words = bars.words_pair + (bars.words - bars.words_pair) * g.many
         article = bars.same_article_pair + (bars.same_article - bars.same_article_pair) * g.many
+        same, harms = kind in g.kinds, t.harms & g.harms
+        other = bool(kind and g.kinds and not same)
         another = bool(t.skus and g.skus and not t.skus & g.skus)
-        if (lots := t.lots & g.lots) and not another:
-            yield f"same lot {_list(lots)}", bars.same_lot if told else article, True
-        if (skus := t.skus & g.skus) and (not told or t.issue_type in rules.by_article):
-            harms = t.harms & g.harms
+        if (lots := (t.lots & (g.lots | g.codes)) | (t.codes & g.lots)) and not another:
+            bar = bars.same_lot if same else bars.same_lot_other_kind if other else bars.same_lot_and_outcome
+            yield f"same lot {_list(lots)}", bar, True
+        if other:
+            return
+        if (skus := t.skus & g.skus) and (not kind or t.issue_type in rules.by_article):
             like = f"same harm ({_list(harms)})" if harms else "like words"
-            bar = words if not told else bars.same_article_and_harm if harms else article
+            bar = bars.same_article_and_harm if same and harms else article if g.kinds else words
+            bar = max(bar, bars.same_article_other_harm) if t.harms and g.harms and not harms else bar
             yield f"same article {_list(skus)}, {like}", bar, True
         if t.issue_type in rules.outages and (shared := self._shared_place(t, g)):
             yield f"outage of the same hour, same {shared}", -1.0, False
         if t.lane and t.issue_type in rules.deliveries and t.lane in {m.lane for m in g.members}:
             yield f"same way {t.lane}", bars.same_lane, False
-        if told and t.issue_type in rules.by_words and not another and not g.other_lot(t):
+        if same and t.issue_type in rules.by_words and not another and not g.other_lot(t):
             yield "like words", words, False
 
     def _shared_place(self, t: Trace, g: _Group) -> str:
@@ -188,7 +195,7 @@ class Detector:
             return f"same order {_list(orders)}"
         if lots := new.lots & t.lots:
             return f"same lot {_list(lots)}"
-        nearness = _Group([t]).nearness(new)
+        nearness = self._group([t]).nearness(new)
         kinds = {self.rules.kind(new.issue_type), self.rules.kind(t.issue_type)} - {""}
         return f"nearness {nearness:.2f}" if len(kinds) < 2 and nearness >= self.rules.nearness.duplicate else ""
 
@@ -196,16 +203,19 @@ class Detector:
 class _Group:
     """What some cases have in common."""
 
-    def __init__(self, members: Sequence[Trace]) -> None:
+    def __init__(self, members: Sequence[Trace], kinds: frozenset[str]) -> None:
         self.members = members
+        self.kinds = kinds - {""}
+        self.asks = all(m.asks for m in members)
         self.many = min(1.0, (_customers(members) - 1) / (_MANY - 1))
         """0 for one customer, 1 for many."""
         self.skus, self.lots, self.harms = (_held(members, what) for what in ("skus", "lots", "harms"))
-        self._vector, self._english = (_mean(members, what) for what in ("vector", "english"))
+        self.codes = _union(m.codes for m in members)
+        self.vector, self.english = (_mean(members, what) for what in ("vector", "english"))
 
-    def nearness(self, t: Trace) -> float:
-        """Cosine of the words of a case to the mean of the group's, over the encoders that both have; 0 without any."""
-        pairs = ((t.vector, self._vector), (t.english, self._english))
+    def nearness(self, t: Trace | _Group) -> float:
+        """Cosine of the words of a case, or of another group, to the mean of the group's, over the encoders that both have; 0 without any."""
+        pairs = ((t.vector, self.vector), (t.english, self.english))
         cosines = [float(a @ b) for a, b in pairs if a.size and b.size]
         return sum(cosines) / len(cosines) if cosines else 0.0
 

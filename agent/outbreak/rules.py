@@ -27,13 +27,19 @@ class Nearness(_File):
     """The least nearness of two texts for each kind of link: a cosine, 1 for the same text, 0 for nothing in common."""
 
     same_lot: _Bar
-    """Beside a shared lot."""
+    """Beside a shared lot and the same kind of trouble."""
+    same_lot_and_outcome: _Bar
+    """Beside a shared lot, where an issue type says who must act and not what happened."""
+    same_lot_other_kind: _Bar
+    """Beside a shared lot, where the issue types say that something else happened: one of them may be mistaken."""
     same_article: _Bar
     """Beside a shared article, to the mean of eight or more reports."""
     same_article_pair: _Bar
     """Beside a shared article, to one other report; the bar rises evenly from one to eight."""
     same_article_and_harm: _Bar
     """Beside a shared article and a shared harm."""
+    same_article_other_harm: _Bar
+    """Beside a shared article, where both tell harms and none is shared."""
     same_lane: _Bar
     """Beside a shared carrier and part of the country."""
     words: _Bar
@@ -47,12 +53,12 @@ class Nearness(_File):
 
 
 class Asks(_File):
-    """When a case asks and reports nothing: of one of these severities, one of `any` and none of `unless` found."""
+    """When a case only asks: every part that is given holds, and no signal of a report was found."""
 
     severities: tuple[str, ...] = ()
-
+    types: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
+    """One of these signals was found."""
 
 
 class OutbreakRules(_File):
@@ -75,7 +81,9 @@ class OutbreakRules(_File):
     """Issue types of which the words alone may make an incident."""
     outages: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
-    asks: Asks = Asks()
+    reports: tuple[str, ...] = ()
+    """Signals that a report shows; the sentences in which they stand count twice."""
+    asks: tuple[Asks, ...] = ()
     pages: Mapping[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
     """Part of the shop -> patterns of what customers call it."""
 
@@ -112,10 +120,10 @@ def load_rules(prompts: Path, pack: Pack) -> OutbreakRules:
     """
     path = prompts / "pack" / FILE
     rules = read_yaml(path, OutbreakRules)
-    types = (*(t for ts in rules.kinds.values() for t in ts), *rules.outcomes, *rules.by_article, *rules.by_words, *rules.outages, *rules.deliveries)  # fmt: skip
+    types = (*(t for ts in rules.kinds.values() for t in ts), *rules.outcomes, *rules.by_article, *rules.by_words, *rules.outages, *rules.deliveries, *(t for a in rules.asks for t in a.types))  # fmt: skip
     _need(path, "issue type", types, pack.issue_types)
-    _need(path, "signal", (*rules.asks.any, *rules.asks.unless), pack.signals)
-    _need(path, "severity", rules.asks.severities, pack.severities)
+    _need(path, "signal", (*rules.reports, *(s for a in rules.asks for s in a.any)), pack.signals)
+    _need(path, "severity", [s for a in rules.asks for s in a.severities], pack.severities)
     for name, told in rules.pages.items():
         try:
             empty = words(told).matches_nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, cast
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.case import Customer, Escalation, Order
+from agent.case import Customer, Entity, EntityKind, Escalation, Order, Span
 from agent.classifier import ENGLISH, Taught
-from agent.entities import order_key
+from agent.entities import lot_key, order_key
 from agent.outbreak.rules import OutbreakRules
 from agent.pack import Pack
 from agent.patterns import Cased, words
@@ -43,6 +43,8 @@ class Trace:
     skus: frozenset[str] = frozenset()
     """Articles that it is about, as the catalogue or the order spells them, upper case."""
     lots: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
+    """Other marks of letters and figures that it copies, spelled as lots are: what another customer calls a lot is one."""
     orders: frozenset[str] = frozenset()
     lane: str = ""
     """Carrier and the part of the country that a parcel goes to, `DHL GB LE`; "" unless both are known."""
@@ -55,7 +57,8 @@ class Trace:
     asks: bool = False
     """It asks something and reports nothing."""
     vector: Vector = field(default_factory=lambda: EMPTY)
-    """Unit vector of the customer's own words in any language, freed of what all complaints share; empty when there are none."""
+    """Unit vector of the customer's own words in any language, those that tell what happened counted twice, freed of what
+    all complaints share; empty when there are none."""
     english: Vector = field(default_factory=lambda: EMPTY)
     """The same of the English encoder, which tells English texts apart better; empty for other languages."""
 
@@ -98,32 +101,51 @@ class Tracer:
         }
         outage = issue_type in rules.outages
         text = "\n".join(seen.own)
-        orders = {*found.values("order_id"), case.order_ref, order.id if order else ""}
+        orders = (*found.values("order_id"), case.order_ref, order.id if order else "")
+        keys = frozenset(order_key(o) for o in orders if o)
         english = seen.sense.english if seen.sense.language == ENGLISH else EMPTY
+        rows = [row for row, span in enumerate(seen.spans, start=1) if self._tells(case, seen, span, issue_type)]
         return Trace(
             case_id=case.id,
             at=case.received_at,
             customer=customer_key(case.customer, self._secret),
             issue_type=issue_type,
-            skus=self._articles(text, seen, order),
-            lots=frozenset(found.values("lot")),
-            orders=frozenset(order_key(o) for o in orders if o),
+            skus=self._articles(text, {e.detail.upper() for e in _said(case, seen, "product") if e.detail}, order),
+            lots=frozenset(e.value for e in _said(case, seen, "lot")),
+            codes=frozenset(_codes(seen)) - keys
+            if issue_type in rules.by_article or not rules.kind(issue_type)
+            else frozenset(),
+            orders=keys,
             lane=_lane(order, seen) if issue_type in rules.deliveries else "",
             pages=frozenset(self._pages(text, seen)) if outage else frozenset(),
             errors=frozenset(_errors(text)) if outage else frozenset(),
             harms=frozenset(told - self._general),
-            asks=self._asks(seen, severity),
-            vector=_freed(seen.sense.multilingual, self._middle.multilingual, seen.sense.text),
-            english=_freed(english, self._middle.english, seen.sense.text),
+            asks=self._asks(seen, issue_type, severity),
+            vector=_freed(seen.sense.multilingual, rows, self._middle.multilingual),
+            english=_freed(english, rows, self._middle.english),
         )
 
-    def _asks(self, seen: Understanding, severity: str) -> bool:
-        asks = self._rules.asks
-        if severity not in asks.severities:
+    def _asks(self, seen: Understanding, issue_type: str, severity: str) -> bool:
+        if not seen.conditions.isdisjoint(self._rules.reports):
             return False
-        return any(s in seen.conditions for s in asks.any) and not any(s in seen.conditions for s in asks.unless)
+        return any(
+            (not rule.severities or severity in rule.severities)
+            and (not rule.types or issue_type in rule.types)
+            and (not rule.any or not seen.conditions.isdisjoint(rule.any))
+            for rule in self._rules.asks
+        )
 
-    def _articles(self, text: str, seen: Understanding, order: Order | None) -> frozenset[str]:
+    def _tells(self, case: Escalation, seen: Understanding, span: Span, issue_type: str) -> bool:
+        """Whether a sentence tells what happened: in it stands a signal of a report, or a harm."""
+        signs = (seen.signals[s].span for s in self._rules.reports if s in seen.signals)
+        if any(s.message == span.message and span.start <= s.start < span.end for s in signs):
+            return True
+        sentence = [case.messages[span.message].text[span.start : span.end]]
+        return any(
+            self._signals.harms(sentence, kind, seen.language.code) for kind in self._rules.same_kind(issue_type)
+        )
+
+    def _articles(self, text: str, by_name: set[str], order: Order | None) -> frozenset[str]:
         """The articles of a case: a number that it states, else what of its order it names, else what it names.
 
         A stated number of no known article stands for itself: it must not be taken for the one that is a digit off.
@@ -135,12 +157,11 @@ class Tracer:
             return frozenset(sure)
         if items and order:
             spoken = {w.lower() for w in _WORD.findall(text)}
-            by_name = {e.detail.upper() for e in seen.entities.of("product")}
             named = {
                 i.sku.upper() for i in order.items if i.sku and (i.sku.upper() in by_name or _names(i.name, spoken))
             }
             return frozenset(named or items.values())
-        return frozenset(stated or {e.detail.upper() for e in seen.entities.of("product") if e.detail})
+        return frozenset(stated or by_name)
 
     def _pages(self, text: str, seen: Understanding) -> Iterator[str]:
         cased = Cased(text)
@@ -152,6 +173,15 @@ class Tracer:
                 yield f"/{path}"
 
 
+def _said(case: Escalation, seen: Understanding, kind: EntityKind) -> Iterator[Entity]:
+    """Entities in the customer's own words: what the store's quoted mail names is no report of it."""
+    for e in seen.entities.of(kind):
+        at = e.span
+        written = seen.own[at.message][at.start : at.end].strip() if at.end else case.messages[at.message].subject
+        if written and (case.messages[at.message].author != "staff" or len(case.messages) == 1):
+            yield e
+
+
 def customer_key(customer: Customer, secret: bytes) -> str:
     """The keyed hash of a person: of the address, else the telephone number, else the name; "" when all are missing."""
     mail = customer.email.strip().casefold()
@@ -161,13 +191,34 @@ def customer_key(customer: Customer, secret: bytes) -> str:
     return hmac.new(secret, known.encode(), hashlib.sha256).hexdigest()[:_KEY_CHARS] if known else ""
 
 
-def _freed(vectors: NDArray[np.float32], middle: Vector, text: str) -> Vector:
-    """The vector of the whole message less the middle, as a unit vector; empty for an empty text."""
-    if not len(vectors) or not text.strip():
+def _freed(vectors: NDArray[np.float32], rows: Sequence[int], middle: Vector) -> Vector:
+    """Half the whole message, half the sentences in `rows`, less the middle; empty for no text."""
+    if not len(vectors):
         return EMPTY
-    own = vectors[0] - middle
-    length = float(np.linalg.norm(own))
-    return (own / length).astype(np.float32) if length > 0 else EMPTY
+    told = _unit(vectors[[row for row in rows if row < len(vectors)]].sum(axis=0))
+    whole = _unit(vectors[0] + told) if told.size else vectors[0]
+    return _unit(whole - middle)
+
+
+def _unit(vector: NDArray[np.float32]) -> Vector:
+    length = float(np.linalg.norm(vector))
+    return (vector / length).astype(np.float32) if length > 0 else EMPTY
+
+
+_MARK: Final = re.compile(
+    r"(?<![\w@./-])(?=[\w-]*\d\d)(?=[^\s]*[A-Z])[A-Z0-9]+(?:[-/.][A-Z0-9]+){0,3}(?![\w@]|[-/][\w])"
+)
+_SHORTEST_MARK, _LONGEST_MARK = 4, 10
+
+
+def _codes(seen: Understanding) -> Iterator[str]:
+    """Marks with letters and figures in the customer's own words that are no order, parcel, date or the like."""
+    for number, text in enumerate(seen.own):
+        spans = [e.span for e in seen.entities.all if e.span.message == number]
+        for m in _MARK.finditer(text):
+            free = not any(s.start < m.end() and m.start() < s.end for s in spans)
+            if free and _SHORTEST_MARK <= len(key := lot_key(m[0])) <= _LONGEST_MARK:
+                yield key
 
 
 # --- articles -------------------------------------------------------------------------------------------------------
@@ -211,7 +262,7 @@ _POSTCODE: Final = ("zip", "postcode", "postal_code", "zip_code", "postalCode")
 _COUNTRY: Final = ("country_code", "countryCode", "country")
 _BRITISH: Final = re.compile(r"[A-Z]{1,2}(?=\d)")
 _ERROR: Final = re.compile(
-    r"\b(?:error|fehler|erreur|errore|erro|fout|foutmelding|fehlermeldung|code|código|codice)[- ]?(?:code|message|meldung|nummer|nr|no|n[°º]|número)?[ .:#„“\"'(]{0,3}"
+    r"\b(?:error(?:s|code)?|fehler|erreur|errore|erro|fout|foutmelding|fehlermeldung|fehlercode|foutcode|code|código|codice)\b[- ]?(?:code|message|meldung|nummer|nr|no|n[°º]|número)?[ .:#„“\"'(]{0,3}"
     r"([A-Z]{0,4}[-_ ]?\d{2,6})(?!\w|[.,/-]\d)|\b([45]0\d)\b(?= ?(?:error|fehler|bad gateway|internal|service|gateway))",
     re.IGNORECASE,
 )

@@ -19,8 +19,9 @@ run: $(HOME_STAMP)  ## set up and start the desk with the sample store on 127.0.
 test: $(STAMP)  ## set up and run the tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-slow: $(STAMP)  ## checks that take longer: browser, full crash loop
+slow: $(STAMP)  ## checks that take longer: browser, full crash loop, 10,000 simulated case-days
 	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m api.simulation
 
 lint: $(STAMP)  ## format, lint, types and import contracts
 	@$(BIN)/ruff format --check agent retrieval evals api tests
@@ -28,11 +29,12 @@ lint: $(STAMP)  ## format, lint, types and import contracts
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 
-bench: $(STAMP)  ## speed of drafting and retrieval against a bare encoding, of the serving process, and of a burst of webhooks
+bench: $(STAMP)  ## speed of drafting and retrieval against a bare encoding, of the serving process, of a burst of webhooks, of the sweep
 	@$(BIN)/python -m evals.bench
 	@$(BIN)/python -m retrieval.bench --size 10000 100000
 	@$(BIN)/python -m api.bench
 	@$(BIN)/python -m api.hooks_bench
+	@$(BIN)/python -m api.sweep_bench
 
 screenshots: $(STAMP)  ## pictures of queue and case for the README
 	@SCREENSHOTS=1 $(BIN)/python -m pytest -m slow tests/browser -k screenshots

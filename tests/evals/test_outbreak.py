@@ -72,7 +72,7 @@ def test_all_cases_come_in_within_two_days_and_the_lot_at_its_own_hours():
 
 def test_hits_misses_and_wrong_links_are_counted():
     lot = [trace(n, i) for i, n in enumerate("abcd")]
-    lot[3] = replace(lot[3], issue_type="billing_dispute")
+    lot[3] = replace(lot[3], issue_type="billing_dispute", vector=np.zeros(0, np.float32))
     wrong = [trace("w", 5), *(replace(trace(n, 6, "KT1180"), vector=np.zeros(0, np.float32)) for n in "xyz")]
     again = replace(trace("a2", 7), customer="a")
     rules = load_rules(PROMPTS, pack())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from agent.money import Money
 from retrieval.precedent import Hit
@@ -14,6 +14,9 @@ from retrieval.precedent import Hit
 Json: TypeAlias = Mapping[str, Any]
 
 # --- what comes in -------------------------------------------------------------------------------------------------
+
+if TYPE_CHECKING:
+    from agent.outbreak.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ class Escalation:
 
 EntityKind: TypeAlias = Literal[
     "order_id", "amount", "date", "deadline", "tracking_number", "product", "email", "phone", "url", "name",
-    "card_last4", "card_number", "iban", "address",
+    "card_last4", "card_number", "iban", "address", "lot",
 ]  # fmt: skip
 
 
@@ -256,6 +259,8 @@ class Triage:
 # --- what is proposed ----------------------------------------------------------------------------------------------
 
 DraftKind: TypeAlias = Literal["reply", "question", "brief"]
+HOLDING: Final = "holding_update"
+"""The hint that asks for a holding update: word by the promised time although nothing is settled yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,3 +384,5 @@ class Proposal:
     usage: Usage
     versions: Mapping[str, str]
     """Content hashes of what made it: pack, prompts, classifier, encoder."""
+    trace: Trace | None = None
+    """What the case leaves for finding outbreaks; no part of the answer."""

@@ -180,6 +180,8 @@ class Target(BaseModel):
         count, unit = float(match[1]), match[2]
         if count <= 0:
             raise ValueError(f"`{self.within}` must be more than nothing")
+        if count > _HORIZON_DAYS * {"min": 1440, "h": 24}.get(unit, 1):
+            raise ValueError(f"`{self.within}` must be at most ten years")
         if unit.startswith("day"):
             if not count.is_integer():
                 raise ValueError(f"`{self.within}` must be whole days; write hours for a part of one")

@@ -15,6 +15,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
+from agent.case import HOLDING
 from agent.errors import AgentError
 from agent.prompts import Prompts
 from agent.tools import CLASSIFY, FINAL, ROUTE
@@ -92,8 +93,11 @@ def case_file(messages: list[ModelMessage]) -> Json:
 def write(prompts: Prompts, file: Json) -> Json:
     """The draft of a case file as arguments of the final output."""
     view, language = file["view"], file["language"]
+    holding = f"reply/{language}/{HOLDING}"
     if view["human_lead"]:
         kind, template = "brief", f"brief/{language}"
+    elif file["hint"] == HOLDING and holding in prompts.all:
+        kind, template = "reply", holding
     elif view["missing"] == ["what_happened"]:
         kind, template = "question", f"reply/{language}/question"
     else:

@@ -17,6 +17,7 @@ _PLURAL = {
     "order_id": "order_ids", "amount": "amounts", "date": "dates", "deadline": "deadlines", "tracking_number": "tracking_numbers",
     "product": "products", "email": "emails", "phone": "phones", "url": "urls", "name": "names", "card_last4": "card_last4",
     "card_number": "card_numbers", "iban": "ibans", "address": "addresses",
+    "lot": "lots",
 }  # fmt: skip
 
 

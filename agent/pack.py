@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.clock import Calendar
 from agent.directory import Directory, Team
-from agent.packcheck import DEFAULT_LANGUAGE, check
+from agent.packcheck import DEFAULT_LANGUAGE, check, check_sla
 from agent.sla import Sla
 from agent.yamlfile import read_yaml
 
@@ -334,6 +334,18 @@ def load_pack(prompts: Path, store: Path, *, checked: str = "") -> Pack:
     if loaded.version != checked:
         check(loaded, pack, store)
     return loaded
+
+
+def load_sla(path: Path, pack: Pack) -> Sla:
+    """Commitments from a file in the form of the pack's `sla.yaml`, e.g. to try them out before they hold.
+
+    Raises:
+        BrokenFile: the file is missing, malformed, or names something that the pack does not have.
+
+    """
+    sla = read_yaml(path, Sla)
+    check_sla(sla, path, pack)
+    return sla
 
 
 def _told(name: str, harm: Harm, words: Mapping[str, LanguageWords]) -> Harm:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from agent.clock import Calendar, ClosedForeverError, due
 from agent.errors import BrokenFile
 from agent.patterns import expand, words
-from agent.sla import Policy
+from agent.sla import Policy, Sla
 from agent.states import CASE_MOVES
 
 if TYPE_CHECKING:
@@ -42,28 +42,28 @@ def check(pack: Pack, folder: Path, store: Path) -> None:
     for rule in (*pack.flags.values(), *pack.tone.values()):
         _check_condition(pack, flags, rule, conditions)
     for lead in pack.human_lead:
-        _need(flags, "signal", lead.any, conditions)
-        _need(flags, "issue type", lead.types, pack.issue_types)
-    _check_sla(pack, folder / "sla.yaml")
+        need(flags, "signal", lead.any, conditions)
+        need(flags, "issue type", lead.types, pack.issue_types)
+    check_sla(pack.sla, folder / "sla.yaml", pack)
     _check_teams(pack, folder / "teams.yaml")
-    _need(folder / "authority.yaml", "role", (pack.authority.draft_limit_role,), pack.authority.roles)
+    need(folder / "authority.yaml", "role", (pack.authority.draft_limit_role,), pack.authority.roles)
     for name, line in pack.policy.items():
-        _need(store / "policy.yaml", "issue type", line.topics, pack.issue_types)
+        need(store / "policy.yaml", "issue type", line.topics, pack.issue_types)
         if DEFAULT_LANGUAGE not in line.text:
             path = store / "policy.yaml"
             raise BrokenFile(path, _line(path, name), f"`{name}` has no text in English", "add `en` to its text")
-    _need(store / "store.yaml", "team", pack.store.contacts, pack.teams)
+    need(store / "store.yaml", "team", pack.store.contacts, pack.teams)
     _check_patterns(pack, folder)
 
 
 def _check_types(pack: Pack, path: Path, conditions: Sequence[str]) -> None:
     for kind in pack.issue_types.values():
-        _need(path, "team", (kind.primary_team, *kind.collaborators, *kind.collaborators_when), pack.teams)
-        _need(path, "condition", (c for cs in kind.collaborators_when.values() for c in cs), conditions)
-        _need(path, "severity", (s for s in (kind.default_severity,) if s), pack.severities)
-        _need(path, "need", kind.needs, NEEDS)
-    _need(path, "flag", pack.flag_teams, pack.flags)
-    _need(path, "team", pack.flag_teams.values(), pack.teams)
+        need(path, "team", (kind.primary_team, *kind.collaborators, *kind.collaborators_when), pack.teams)
+        need(path, "condition", (c for cs in kind.collaborators_when.values() for c in cs), conditions)
+        need(path, "severity", (s for s in (kind.default_severity,) if s), pack.severities)
+        need(path, "need", kind.needs, NEEDS)
+    need(path, "flag", pack.flag_teams, pack.flags)
+    need(path, "team", pack.flag_teams.values(), pack.teams)
 
 
 def _check_severity(pack: Pack, path: Path, conditions: Sequence[str]) -> None:
@@ -72,23 +72,28 @@ def _check_severity(pack: Pack, path: Path, conditions: Sequence[str]) -> None:
         if rule.id in seen:
             raise BrokenFile(path, _line(path, rule.id), f"criterion `{rule.id}` stands there twice", "rename one")
         seen.add(rule.id)
-        _need(path, "severity", (rule.severity,), pack.severities)
+        need(path, "severity", (rule.severity,), pack.severities)
         _check_condition(pack, path, rule, conditions)
-    _need(path, "signal", (*pack.binding.signals, *pack.binding.today), pack.signals)
+    need(path, "signal", (*pack.binding.signals, *pack.binding.today), pack.signals)
 
 
 def _check_condition(pack: Pack, path: Path, rule: Condition, conditions: Sequence[str]) -> None:
-    _need(path, "signal", (*rule.any, *rule.all, *rule.none), conditions)
-    _need(path, "issue type", rule.types, pack.issue_types)
+    need(path, "signal", (*rule.any, *rule.all, *rule.none), conditions)
+    need(path, "issue type", rule.types, pack.issue_types)
 
 
-def _check_sla(pack: Pack, path: Path) -> None:
-    sla = pack.sla
-    _need(path, "status", sla.paused_by, CASE_MOVES)
-    _need(path, "severity", (sla.untriaged,), pack.severities)
-    _need(path, "calendar", (sla.grace.calendar for _ in "g" if sla.grace), sla.calendars)
-    _need(path, "signal", (s.signal for s in sla.statutory), pack.signals)
-    _need(path, "issue type", (s.issue_type for s in sla.statutory), pack.issue_types)
+def check_sla(sla: Sla, path: Path, pack: Pack) -> None:
+    """Commitments must fit a pack, theirs or another's: names, one default, and a first reply before the resolution.
+
+    Raises:
+        BrokenFile: with file, line and the way out.
+
+    """
+    need(path, "status", sla.paused_by, CASE_MOVES)
+    need(path, "severity", (sla.untriaged,), pack.severities)
+    need(path, "calendar", (sla.grace.calendar for _ in "g" if sla.grace), sla.calendars)
+    need(path, "signal", (s.signal for s in sla.statutory), pack.signals)
+    need(path, "issue type", (s.issue_type for s in sla.statutory), pack.issue_types)
     seen: set[str] = set()
     for policy in sla.policies:
         if policy.id in seen:
@@ -96,9 +101,9 @@ def _check_sla(pack: Pack, path: Path) -> None:
                 path, _line(path, policy.id, last=True), f"policy `{policy.id}` stands there twice", "rename one"
             )
         seen.add(policy.id)
-        _need(path, "severity", policy.when.severity, pack.severities)
-        _need(path, "issue type", policy.when.issue_type, pack.issue_types)
-        _need(path, "calendar", (t.calendar for t in policy.targets.values() if t is not None), sla.calendars)
+        need(path, "severity", policy.when.severity, pack.severities)
+        need(path, "issue type", policy.when.issue_type, pack.issue_types)
+        need(path, "calendar", (t.calendar for t in policy.targets.values() if t is not None), sla.calendars)
         _check_order(path, policy, sla.calendars)
     *others, last = sla.policies
     if double := next((p for p in others if p.when.empty), None):
@@ -110,15 +115,16 @@ def _check_sla(pack: Pack, path: Path) -> None:
 
 
 def _check_order(path: Path, policy: Policy, calendars: Mapping[str, Calendar]) -> None:
-    """A reply that may come after the resolution is a slip; looked at from a Monday on."""
-    first, whole = policy.targets.get("first_reply"), policy.targets.get("resolution")
-    if first is None or whole is None:
-        return
+    """A reply that may come after the resolution is a slip, and so is a target never reached; from a Monday on."""
+    given = {metric: target for metric, target in policy.targets.items() if target is not None}
     try:
-        late = due(first, calendars[first.calendar], _MONDAY) > due(whole, calendars[whole.calendar], _MONDAY)
+        ends = {metric: due(target, calendars[target.calendar], _MONDAY) for metric, target in given.items()}
     except ClosedForeverError as e:
         raise BrokenFile(path, _line(path, policy.id), str(e), "give the calendar open time") from None
-    if late:
+    if "first_reply" not in ends or "resolution" not in ends:
+        return
+    first, whole = given["first_reply"], given["resolution"]
+    if ends["first_reply"] > ends["resolution"]:
         problem = f"policy `{policy.id}` gives the first reply more time ({first.within}) than the resolution ({whole.within})"
         raise BrokenFile(path, _line(path, policy.id), problem, "make the first reply the shorter one")
 
@@ -127,10 +133,10 @@ def _check_teams(pack: Pack, path: Path) -> None:
     book = pack.directory
     for name, team in book.teams.items():
         channels = (team.channel, team.second_channel, *(m.channel for m in team.members.values()))
-        _need(path, "channel", (c for c in channels if c), book.channels)
-        _need(path, "member", team.on_call, team.members)
-        _need(path, "calendar", (team.hours for _ in "h" if team.hours), pack.sla.calendars)
-        _need(path, "team", (team.escalates_to for _ in "e" if team.escalates_to), book.teams)
+        need(path, "channel", (c for c in channels if c), book.channels)
+        need(path, "member", team.on_call, team.members)
+        need(path, "calendar", (team.hours for _ in "h" if team.hours), pack.sla.calendars)
+        need(path, "team", (team.escalates_to for _ in "e" if team.escalates_to), book.teams)
         seen, below, above = {name}, name, team.escalates_to
         while above:
             if above in seen:
@@ -153,16 +159,16 @@ def _check_patterns(pack: Pack, folder: Path) -> None:
     for name, rule in pack.signals.items():
         _compile(signals, name, rule.any, rule.unless)
     for name, harm in pack.harms.items():
-        _need(harms, "issue type", harm.issue_types, pack.issue_types)
+        need(harms, "issue type", harm.issue_types, pack.issue_types)
         _compile(harms, name, harm.any)
     for code, told in pack.words.items():
         _check_words(pack, folder / "words" / f"{code}.yaml", told)
 
 
 def _check_words(pack: Pack, path: Path, told: LanguageWords) -> None:
-    _need(path, "signal", told.signals, pack.signals)
-    _need(path, "harm", told.harms, pack.harms)
-    _need(path, "event", told.events, EVENTS)
+    need(path, "signal", told.signals, pack.signals)
+    need(path, "harm", told.harms, pack.harms)
+    need(path, "event", told.events, EVENTS)
     if lacking := [name for name in EVENTS if name not in told.events]:
         raise BrokenFile(path, _line(path, "events"), f"`events` has no words for `{lacking[0]}`", "add them")
     _compile(path, "negations", told.negations)
@@ -172,7 +178,13 @@ def _check_words(pack: Pack, path: Path, told: LanguageWords) -> None:
         _compile(path, name, harm.any)
 
 
-def _need(path: Path, what: str, used: Iterable[str], known: Collection[str]) -> None:
+def need(path: Path, what: str, used: Iterable[str], known: Collection[str]) -> None:
+    """Each name that a file uses is one of those known.
+
+    Raises:
+        BrokenFile: with the line of the first that is not.
+
+    """
     for name in used:
         if name not in known:
             raise BrokenFile(

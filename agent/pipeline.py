@@ -20,6 +20,7 @@ from pydantic_ai.usage import UsageLimits
 
 from agent import casefile, guard, retrieve
 from agent.case import (
+    HOLDING,
     Citation,
     Draft,
     Entities,
@@ -37,6 +38,7 @@ from agent.facts.evidence import Evidence, PolicyLine, Slot, StoreFacts
 from agent.guard import Rulebook
 from agent.llm import EMBEDDED, Limits, authorship
 from agent.money import Money
+from agent.outbreak import Tracer
 from agent.pack import Pack
 from agent.ports import OrderBook
 from agent.prompts import Prompts
@@ -69,6 +71,8 @@ class Deps:
     model: Model
     """The chain of engines; it always ends in the embedded one."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
+    tracer: Tracer | None = None
+    """Makes what a case leaves for finding outbreaks; None when nobody looks for them."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -112,6 +116,9 @@ async def propose(escalation: Escalation, deps: Deps, *, now: datetime, hint: st
     except Exception as e:  # as above
         log.exception("case %s could not be drafted", escalation.id)
         proposal = _undrafted(read, deps, f"no draft could be written ({type(e).__name__})")
+    if deps.tracer is not None:
+        triage = proposal.triage
+        proposal = replace(proposal, trace=deps.tracer.trace(read.case, read.seen, triage.issue_type, triage.severity))
     timing["total"] = (time.perf_counter() - started) * 1000
     return replace(proposal, timing_ms={k: round(v, 2) for k, v in timing.items()})
 
@@ -145,12 +152,12 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
 
 async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dict[str, float]) -> Proposal:
     clocked = _Stopwatch(timing)
-    instructions = _instructions(deps)
+    instructions, instruction = _instructions(deps), _instruction(read.triage, hint)
     prompt = deps.prompts.render(
         "draft/case",
         {
             "case_file": _case_file(read, hint),
-            "instruction": deps.prompts.render(f"draft/{read.triage.issue_type}", {}),
+            "instruction": deps.prompts.render(instruction, {}),
             "messages": [m.text for m in read.case.messages],
         },
     )
@@ -165,7 +172,8 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     clocked("engine")
     triage = _settled(read.triage, decisions(result.all_messages()), deps.pack)
     draft = _draft(result.output, read.language)
-    report = guard.check(draft, triage, _evidence(read, deps, draft, now, (instructions,)), deps.rulebook)
+    evidence = _evidence(read, deps, draft, now, (instructions,), first_message=hint != HOLDING)
+    report = guard.check(draft, triage, evidence, deps.rulebook)
     clocked("guard")
     state, why = _state(triage, draft, report)
     return Proposal(
@@ -185,7 +193,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
         state_reason=why,
         timing_ms={},
         usage=by.usage,
-        versions={**deps.versions, "prompt": deps.prompts.version(f"draft/{read.triage.issue_type}")[:16]},
+        versions={**deps.versions, "prompt": deps.prompts.version(instruction)[:16]},
     )
 
 
@@ -212,6 +220,11 @@ def _case_file(read: _Read, hint: str) -> Json:
             },
         },
     }
+
+
+def _instruction(triage: Triage, hint: str) -> str:
+    """The prompt file that says what this draft must contain."""
+    return f"draft/{HOLDING if hint == HOLDING and not triage.human_lead else triage.issue_type}"
 
 
 @lru_cache(maxsize=1)
@@ -296,7 +309,9 @@ def _money(amount: str | None, currency: str) -> Money | None:
     return None if value is None else Money(value, currency)
 
 
-def _evidence(read: _Read, deps: Deps, draft: Draft, now: datetime, prompts: Sequence[str]) -> Evidence:
+def _evidence(
+    read: _Read, deps: Deps, draft: Draft, now: datetime, prompts: Sequence[str], *, first_message: bool
+) -> Evidence:
     """What the draft may rest on: the order only when the customer is verified or a colleague alone reads it."""
     store, context = deps.pack.store, read.case.context
     brief = draft.kind == "brief"
@@ -322,6 +337,7 @@ def _evidence(read: _Read, deps: Deps, draft: Draft, now: datetime, prompts: Seq
         dispute=context.dispute if shown else None,
         withheld=None if shown else context.order,
         policy=policy,
+        first_message=first_message,
         clock={name: Slot(text, read.slots.at[name]) for name, text in read.slots.text.items()},
         store=StoreFacts(
             store.name, store.legal_name, store.support_email, store.hosts, store.contacts,

@@ -22,7 +22,7 @@ from api import problems
 from api.errors import PartsError, StoreError
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
-from api.routes import docs, drafts, escalations, health, hooks, pages, sessions, teamwork
+from api.routes import docs, drafts, escalations, health, hooks, incidents, pages, sessions, teamwork
 from api.store import audit
 from api.watch import keep_watch
 from api.wiring import Runtime
@@ -38,7 +38,7 @@ STATIC: Final = "static"
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -47,7 +47,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""On every answer. Nothing here runs in a browser, so nothing may."""
+"""On every answer. Only the desk's own script files run in a browser, and pages do without them."""
 
 
 class UndeclaredRouteError(RuntimeError):
@@ -78,7 +78,7 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.runtime = runtime
-    for module in (drafts, escalations, hooks, health, sessions, docs, pages, teamwork):
+    for module in (drafts, escalations, hooks, health, sessions, docs, incidents, pages, teamwork):
         app.include_router(module.router)
     app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)
@@ -114,9 +114,11 @@ async def running(runtime: Runtime, first_start: Callable[[Runtime], None] | Non
         if first_start is not None:
             tasks.append(asyncio.create_task(asyncio.to_thread(first_start, runtime), name="first start"))
         stack.push_async_callback(_cancel, tasks)
+        stack.push_async_callback(runtime.hang_up)
         if worker is not None:
             work = asyncio.create_task(worker.run(), name="worker")
             stack.push_async_callback(_finish, worker.stop, work)
+            await stack.enter_async_context(runtime.reading_mail())  # ends first, so that no new work comes in
         try:
             yield
         finally:

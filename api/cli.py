@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Final, NoReturn
 
 COMMANDS: Final = (
-    "serve", "worker", "draft", "import", "import-mail", "reindex", "prepare", "doctor", "migrate", "key", "signin",
-    "config", "hooks", "notices", "version",
+    "serve", "worker", "draft", "import", "import-mail", "clocks", "simulate", "reindex", "prepare", "doctor", "migrate",
+    "key", "signin", "config", "hooks", "notices", "version",
 )  # fmt: skip
 """Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`; see `_module`."""
 

@@ -8,10 +8,12 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection
 
+from agent.outbreak import Trace
 from agent.states import OPEN_DRAFT, IllegalMoveError, move_case
 from api import wire
 from api.auth import Principal
 from api.errors import ConflictError, DraftChangedError, InvalidError, StaleWorkError
+from api.outbreaks import Outbreaks
 from api.store import cases, clocks, queue
 from api.store.queue import Job
 from api.store.unit import canonical
@@ -44,7 +46,7 @@ class DraftWork:
     """Other cases of this customer within `REPEAT` before this one."""
 
 
-class Desk(Teamwork, Sweep):
+class Desk(Teamwork, Outbreaks, Sweep):
     """The verbs over one store."""
 
     # --- what comes in -----------------------------------------------------------------------------------------------
@@ -153,8 +155,11 @@ class Desk(Teamwork, Sweep):
                 draft["hint"], cases.earlier_of_customer(conn, case, case["opened_at"] - REPEAT),
             )  # fmt: skip
 
-    def apply_proposal(self, who: Principal, job: Job, proposal: Json, *, case_version: int) -> None:
-        """Store a proposal as the pending draft's content, only if the lease and the case version still hold.
+    def apply_proposal(
+        self, who: Principal, job: Job, proposal: Json, *, case_version: int, trace: Trace | None = None
+    ) -> None:
+        """Store a proposal as the pending draft's content, only if the lease and the case version still hold; `trace` is
+        what the case leaves for finding outbreaks.
 
         Raises:
             LeaseLostError: another worker has the job.
@@ -181,7 +186,8 @@ class Desk(Teamwork, Sweep):
                 case_version=case_version,
             )  # fmt: skip
             triage = {name: proposal.get(name) or "" for name in ("issue_type", "severity", "primary_team")}
-            settled = case["severity"] if self.set_by_person(conn, case["id"]) else triage["severity"]
+            least = self.rules.pack.more_severe(triage["severity"], self.clustered(conn, case["id"]))
+            settled = case["severity"] if self.set_by_person(conn, case["id"]) else least
             cases.change(
                 conn, case["id"], **{**triage, "severity": settled}, language=str(proposal.get("language", ""))[:64],
                 human_lead=bool(proposal.get("human_lead")), needs_human=state == "needs_human",
@@ -192,8 +198,11 @@ class Desk(Teamwork, Sweep):
                 "degraded": bool(proposal["degraded"]), "draft_hash": digest,
             }  # fmt: skip
             self.pull_in(
-                conn, who, {**case, "severity": settled}, draft["id"], proposal, ("draft_proposed", drafted), now
-            )
+                conn, who, {**case, "severity": settled}, draft["id"], {**proposal, "severity": least},
+                ("draft_proposed", drafted), now,
+            )  # fmt: skip
+            if trace is not None:
+                self.sight(conn, who, trace, now)
             self.tell_programs(conn, "draft.ready", case["id"], now, draft["id"], draft=draft["id"], state=state)
 
     def draft_failed(self, who: Principal, job: Job, error: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
+from agent.outbreak import Trace
 from api.auth import WORKER
 from api.clock import Clock
 from api.desk import Desk, DraftWork
@@ -56,6 +57,9 @@ class Handler(Protocol[W, R]):
 
 Handlers: TypeAlias = Mapping[str, Handler[Any, Any]]
 
+TRACE: Final = "trace"
+"""Under this name a drafter may hand over the case's trace, which is no part of the proposal."""
+
 Drafter: TypeAlias = Callable[[DraftWork], Awaitable[Mapping[str, Any]]]
 """Writes the proposal for a case, as JSON."""
 
@@ -84,7 +88,9 @@ class DraftHandler:
 
     def apply(self, job: Job, work: DraftWork, result: Mapping[str, Any]) -> None:
         """Store the proposal."""
-        self.desk.apply_proposal(WORKER, job, result, case_version=work.case_version)
+        proposal = {name: value for name, value in result.items() if name != TRACE}
+        trace: Trace | None = result.get(TRACE)
+        self.desk.apply_proposal(WORKER, job, proposal, case_version=work.case_version, trace=trace)
 
     def give_up(self, job: Job, error: str) -> None:
         """The case goes to a human without a draft."""

@@ -12,8 +12,9 @@ from sqlalchemy import RowMapping
 from agent.pack import Pack
 from agent.prompts import Prompts
 from agent.standing import Clock, standing
+from api.integrations.protocol import Note
 from api.outgoing.message import Message
-from api.store import cases, clocks
+from api.store import cases, clocks, mail
 from api.store.unit import Store
 from api.wire import Json
 
@@ -21,6 +22,13 @@ _MOST_LINES: Final = 40
 _WORDS: Final = {
     "first_reply": "the first reply", "next_reply": "the next reply", "next_update": "the next update",
     "resolution": "the resolution", "team_ack": "the acknowledgement", "promise": "a promise", "external": "a date from outside",
+}  # fmt: skip
+_COPIED: Final = frozenset({"ready", "approved"})
+"""States of a draft that a person may copy: it passed the guard, or a person let it pass."""
+_GONE: Final = {
+    "sent": "a person has answered already", "released": "a person has answered already",
+    "stale": "the case went on after it was written", "discarded": "a person discarded it",
+    "sent_back": "a person asked for another one",
 }  # fmt: skip
 AVOID: Final = (
     "no promise of money, goods or dates that policy or an approver does not back", "no fault or cause admitted",
@@ -50,6 +58,51 @@ class Notices:
         return self._written(
             key, "digest", "notice/digest", values, f"{self._base}/desk", letters[-1]["created_at"], data
         )
+
+    def note(self, letter: RowMapping) -> tuple[str, Note] | None:
+        """A ticket and the note for its staff; None when a newer draft, which brings its own, has taken the place of this.
+
+        Only a draft that may be sent as it stands is in it; else the brief for the person who writes, or the reason.
+        Group and priority are set when they differ from those of the last note, so that what people changed stays.
+        """
+        payload: Json = letter["payload"]
+        with self._store.read() as conn:
+            draft = cases.get_draft(conn, payload["draft"])
+            before = mail.last_delivered(conn, letter["channel"], payload["case"])
+        case, _, found = self._known(payload["case"], letter["created_at"])
+        if case["draft_id"] != draft["id"] and draft["state"] in {"stale", "sent_back"}:
+            return None
+        last: Json = before["payload"] if before else {}
+        tags = [word for word in (payload["issue_type"], payload["severity"].lower()) if word]
+        ours = {*self._pack.issue_types, *(level.lower() for level in self._pack.severities)}
+        changed = {n: payload[n] for n in ("primary_team", "severity") if payload[n] != last.get(n)}
+        note = Note(
+            payload["case"], letter["id"], self._ticket_text(payload, draft, found), tuple(tags),
+            tuple(sorted(ours - set(tags))), changed.get("primary_team", ""), changed.get("severity", ""),
+            {"issue_type": payload["issue_type"]},
+        )  # fmt: skip
+        return case["external_id"], note
+
+    def _ticket_text(self, payload: Json, draft: RowMapping, found: Sequence[Clock]) -> str:
+        proposal: Json = draft["proposal"] or {}
+        written: Json = draft["body"] or {}
+        lead, brief = bool(proposal.get("human_lead")), draft["kind"] == "brief"
+        what = "brief" if brief else "draft" if draft["state"] in _COPIED and written and not lead else ""
+        why = _GONE.get(draft["state"]) or draft["state_reason"] or "a person has to look at it in the desk"
+        kind = self._pack.issue_types.get(payload["issue_type"])
+        values = {
+            "issue": kind.title if kind else "Untriaged", "severity": payload["severity"],
+            "severity_reason": str(proposal.get("severity_reason", "")).rstrip("."),
+            "lead": self._title(payload["primary_team"]) or "none", "facts": _facts(proposal),
+            "others": [title for team in proposal.get("collaborators", ()) if (title := self._title(team))],
+            "route_reason": str(proposal.get("route_reason", "")),
+            "due": [self._line(c) for c in found if c.open and c.due_at and c.metric != "team_ack"],
+            "human_lead_reason": str(proposal.get("human_lead_reason", "")).rstrip(".") if lead else "",
+            "why_not": "" if what or lead else why.rstrip("."), "what": what, "link": self._link(payload["case"]),
+        }  # fmt: skip
+        head = self._prompts.render("notice/ticket", values).strip()
+        subject = f"{written.get('subject')}\n\n" if what == "draft" and written.get("subject") else ""
+        return f"{head}\n\n{subject}{written.get('body', '')}".strip() if what else head
 
     def _single(self, letter: RowMapping) -> Message:
         payload: Json = letter["payload"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +17,10 @@ from agent.directory import Channel, Directory
 from api.auth import WORKER
 from api.clock import Clock
 from api.desk import Desk
-from api.errors import DeskError, SettingsError
+from api.errors import DeskError, NotFoundError, SettingsError
 from api.faultpoint import faultpoint
+from api.integrations.errors import HelpdeskAuthError, HelpdeskError, HelpdeskUnavailableError, TicketChangedError
+from api.integrations.protocol import Helpdesk
 from api.notices import Notices
 from api.outgoing.mailer import MailSender, MailServer
 from api.outgoing.message import Message, NotTaken, Sender
@@ -26,7 +28,7 @@ from api.outgoing.schedule import next_try
 from api.outgoing.slack import SlackSender
 from api.outgoing.transport import Endpoint
 from api.outgoing.webhook import WebhookSender
-from api.store.mail import DELIVER
+from api.store.mail import DELIVER, HELPDESK
 from api.store.queue import Job
 
 
@@ -117,6 +119,7 @@ class Refusal:
     reason: str
     retry_after: timedelta | None = None
     gone: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,8 @@ class PostOffice:
     notices: Notices
     ways: Ways
     clock: Clock
+    helpdesks: Mapping[str, Helpdesk] = field(default_factory=dict[str, Helpdesk])
+    """By the source of their cases."""
 
     async def send(self, key: str, letters: Sequence[RowMapping]) -> None:
         """Hand over one message for these letters of one channel.
@@ -137,10 +142,30 @@ class PostOffice:
 
         """
         name = letters[0]["channel"]
+        if name.startswith(HELPDESK):
+            await self._leave_notes(name.removeprefix(HELPDESK), letters)
+            return
         if name not in self.directory.channels:
             raise NotTaken("the pack has no such channel any more")
         sender = sender_of(name, self.directory.channels[name], self.directory.staff_domains, self.ways, self.clock)
         await sender.send(await asyncio.to_thread(self.notices.message, letters, key))
+
+    async def _leave_notes(self, source: str, letters: Sequence[RowMapping]) -> None:
+        if (helpdesk := self.helpdesks.get(source)) is None:
+            raise NotTaken(f"the desk is not joined to {source} any more")
+        for letter in letters:
+            note = await asyncio.to_thread(self.notices.note, letter)
+            if note is None:
+                continue
+            try:
+                await helpdesk.post_note(*note)
+            except HelpdeskUnavailableError as error:
+                wait = None if error.retry_after is None else timedelta(seconds=error.retry_after)
+                raise NotTaken(str(error), retry_after=wait) from None
+            except (TicketChangedError, HelpdeskAuthError) as error:
+                raise NotTaken(str(error)) from None
+            except (HelpdeskError, NotFoundError) as error:
+                raise NotTaken(str(error), final=True) from None
 
 
 Send: TypeAlias = Callable[[str, Sequence[RowMapping]], Awaitable[None]]
@@ -169,7 +194,7 @@ class DeliverHandler:
         try:
             await self.send(*work)
         except NotTaken as refused:
-            return Refusal(refused.reason, refused.retry_after, refused.gone)
+            return Refusal(refused.reason, refused.retry_after, refused.gone, refused.final)
         except SettingsError as error:
             return Refusal(f"{error.variable} is not usable")  # never its value
         except DeskError as error:
@@ -185,6 +210,7 @@ class DeliverHandler:
             return
         failed = max(row["attempts"] for row in letters) + 1
         again = next_try(failed, self.clock.now(), self.random, retry_after=result.retry_after)
+        again = None if result.final else again
         self.desk.letters_refused(WORKER, job, letters, result.reason, again, gone=result.gone)
 
     def give_up(self, job: Job, error: str) -> None:

@@ -22,7 +22,7 @@ _FACT: Final = {"supported": "✓", "derived": "≈", "unsupported": "?", "contr
 _ENTITY: Final = {
     "order_ids": "order", "amounts": "amount", "dates": "date", "deadlines": "deadline", "tracking_numbers": "tracking",
     "products": "product", "emails": "e-mail", "phones": "phone", "urls": "link", "names": "name", "ibans": "IBAN",
-    "addresses": "address",
+    "addresses": "address", "lots": "lot",
 }  # fmt: skip
 MOST_PRECEDENTS: Final = 5
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, update
 
+from agent.case import HOLDING
 from agent.directory import Recipient
 from agent.standing import Event, standing
 from api.auth import Principal
@@ -23,8 +24,6 @@ BATCH: Final = 50
 """Cases of one transaction, so that people's own verbs get in between."""
 HOLDING_AT: Final = 80
 """Percent of the time to a promised update at which a holding update is drafted."""
-HOLDING: Final = "holding_update"
-"""The wish that asks for one."""
 _NOBODY: Final = "nobody"
 
 

@@ -16,8 +16,8 @@ from api import wire
 from api.auth import Principal
 from api.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from api.ids import new_id
-from api.store import audit, cases, clocks
-from api.store.tables import events, promises
+from api.store import audit, cases, clocks, mail
+from api.store.tables import promises
 from api.verbs import Entry, Verbs
 from api.wire import Json
 
@@ -35,7 +35,9 @@ class Teamwork(Verbs):
         self, conn: Connection, who: Principal, case: Mapping[str, Any], draft_id: str, proposal: Json, drafted: Entry,
         now: datetime,
     ) -> None:  # fmt: skip
-        """Record a triage: its policy, dates from outside, and the teams that it needs, each told once per case."""
+        """Record a triage: its policy, dates from outside, and the teams that it needs, each told once per case. A
+        ticket of a helpdesk gets a note with it.
+        """
         log = clocks.log_of(conn, [case["id"]])[case["id"]]
         sla = self.rules.pack.sla
         clocks.keep(conn, sla, now)
@@ -52,6 +54,10 @@ class Teamwork(Verbs):
             self._brief(conn, case["id"], team, draft_id, now)
         told = {"draft": draft_id, **{n: v for n, v in known.items() if v}}
         self.tell_programs(conn, "case.triaged", case["id"], now, draft_id, **told)
+        if case["source"] in self.rules.helpdesks and case["external_id"]:
+            words = {**{n: v or "" for n, v in known.items()}, "severity": case["severity"]}
+            note = {"kind": "note", "case": case["id"], "draft": draft_id, **words}
+            mail.post(conn, mail.HELPDESK + case["source"], f"note:{draft_id}", note, now=now, case_id=case["id"])
 
     def _brief(self, conn: Connection, case_id: str, team: str, draft_id: str, now: datetime) -> None:
         """Tell a team why it is needed; outside its hours the first of its people on call too."""
@@ -210,11 +216,6 @@ class Teamwork(Verbs):
             return case_id, {"case": case_id, "severity": severity}
 
         return self.once("set_severity", who, key, [case_id, severity, reason], change)
-
-    def set_by_person(self, conn: Connection, case_id: str) -> bool:
-        """Whether a person decided the severity, so that no later triage changes it."""
-        query = select(events.c.seq).where(events.c.case_id == case_id, events.c.kind == "severity_set")
-        return conn.execute(query.limit(1)).first() is not None
 
     def adopt_policy(self, who: Principal, case_id: str, reason: str, *, key: str | None = None) -> dict[str, Any]:
         """Put a case under the commitments in force now instead of those that it was triaged under: `{"case"}`.

@@ -11,8 +11,11 @@ from pathlib import Path
 from agent.errors import BrokenFile
 from agent.guard import Rulebook, load_rulebook
 from agent.hookmap import Hook, load_hooks
+from agent.outbreak import OutbreakRules, load_rules
 from agent.pack import Pack, load_pack
 from agent.prompts import Prompts, load_prompts
+from api.integrations import config as integrations
+from api.integrations.config import Integrations
 from api.settings import ROOT, Settings
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,10 @@ class Texts:
     """Why the last good version is in use instead of the files on disk; "" when it is not."""
     hooks: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
     """The sources of webhooks by name."""
+    integrations: Integrations = field(default_factory=Integrations)
+    """Helpdesks and the mailbox."""
+    outbreak: OutbreakRules | None = None
+    """When cases are taken for one outbreak."""
 
 
 def read_texts(settings: Settings) -> Texts:
@@ -59,7 +66,15 @@ def read_texts(settings: Settings) -> Texts:
 def _read(prompts: Path, store: Path, pack_checked: str = "", prompts_checked: str = "") -> Texts:
     pack = load_pack(prompts, store, checked=pack_checked)
     hooks = load_hooks(prompts / HOOKS)
-    return Texts(pack, load_prompts(prompts, checked=prompts_checked), load_rulebook(prompts, pack), hooks=hooks)
+    rules, joined = load_rulebook(prompts, pack), integrations.load(prompts, pack)
+    return Texts(
+        pack,
+        load_prompts(prompts, checked=prompts_checked),
+        rules,
+        hooks=hooks,
+        integrations=joined,
+        outbreak=load_rules(prompts, pack),
+    )
 
 
 def _mark(kept: Path) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from agent.directory import EventName, Recipient
+from agent.outbreak import OutbreakRules
 from agent.pack import Pack
 from agent.promises import Commitment
 from agent.standing import Event, Standing, standing
@@ -18,6 +19,7 @@ from api.clock import Clock
 from api.store import cases, clocks, mail, queue
 from api.store.clocks import Times
 from api.store.mail import Delivery
+from api.store.tables import events
 from api.store.unit import Store, canonical
 
 Change: TypeAlias = Callable[[Connection, datetime], tuple[str, dict[str, Any]]]
@@ -39,6 +41,10 @@ class Rules:
     pack: Pack
     commitments: Callable[[str, str, datetime], Sequence[Commitment]] = _none
     """What a text in a language promises, read at an instant."""
+    outbreak: OutbreakRules | None = None
+    """When cases are taken for one outbreak; None for never."""
+    helpdesks: Set[str] = frozenset()
+    """Sources of cases that are tickets of a helpdesk, which takes notes."""
 
 
 class Verbs:
@@ -82,6 +88,11 @@ class Verbs:
         fired = clocks.told(conn, [case_id])[case_id]
         clocks.set_times(conn, [Times(case_id, seen.next_due, clocks.ahead(seen, fired))])
         return seen
+
+    def set_by_person(self, conn: Connection, case_id: str) -> bool:
+        """Whether a person decided the severity, so that no later triage changes it."""
+        query = select(events.c.seq).where(events.c.case_id == case_id, events.c.kind == "severity_set")
+        return conn.execute(query.limit(1)).first() is not None
 
     def record(self, conn: Connection, case_id: str, who: Principal, now: datetime, *entries: Entry) -> None:
         """Add events to a case."""

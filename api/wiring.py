@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,7 +24,13 @@ from api.errors import SettingsError
 from api.hooks.handler import DeadLetters, Fetchers, HookHandler
 from api.hooks.inlet import Inlet
 from api.hooks.maps import Maps
-from api.jobs import Drafter, DraftHandler, EmbedHandler, registry
+from api.integrations.config import FILES, MAILBOX, ZENDESK
+from api.integrations.files import FileHelpdesk
+from api.integrations.protocol import Helpdesk
+from api.integrations.reader import TicketReader, knowledge
+from api.integrations.zendesk import Zendesk
+from api.jobs import TRACE, Drafter, DraftHandler, EmbedHandler, registry
+from api.mailbox.beside import reading
 from api.notices import Notices
 from api.outgoing.mailer import MailServer
 from api.parts import READY, Ahead, LazyEncoder, Loaded, Parts, Report
@@ -39,12 +46,15 @@ from api.views import Views
 from api.worker import Worker
 
 if TYPE_CHECKING:
+    from agent.outbreak import Trace
     from agent.pipeline import Deps
     from agent.promises import Commitment
     from retrieval.precedent import Encoder
 
 ORDERS = "orders.jsonl"
 """The order book of a sample store, in its folder."""
+PATIENCE_S = 5.0
+"""Longest wait that a helpdesk may ask for within one job, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,10 @@ class Runtime:
     """Works them in."""
     dead_letters: DeadLetters
     """Those that could not be."""
+    helpdesks: Mapping[str, Helpdesk]
+    """Those that the desk is joined to."""
+    beside: dict[str, str] = field(default_factory=dict[str, str])
+    """How that stands which runs beside the desk: `ready`, or what is wrong."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is about to end, so that open streams end too."""
 
@@ -98,6 +112,17 @@ class Runtime:
         """A worker that only sends notices; it needs no parts."""
         return Worker(self.store, self.clock, registry(DeliverHandler(self.desk, self.post.send, self.clock)))
 
+    def reading_mail(self) -> AbstractAsyncContextManager[None]:
+        """Reads the mailbox within the block, where the pack describes one."""
+        config = self.texts.integrations.mailbox
+        tell = partial(self.beside.__setitem__, MAILBOX)
+        return reading(self.desk, config, self.settings.secret_named, self.settings.home, tell)
+
+    async def hang_up(self) -> None:
+        """Give the helpdesks their connections back; in the loop that used them."""
+        for helpdesk in self.helpdesks.values():
+            await helpdesk.aclose()
+
     def close(self) -> None:
         """Leave index and database in order."""
         if loaded := self.parts.loaded:
@@ -107,7 +132,7 @@ class Runtime:
 
 def build_runtime(
     settings: Settings, *, clock: Clock | None = None, drafter: Drafter | None = None, parts: Parts | None = None,
-    sample: bool = True, fetchers: Fetchers | None = None,
+    sample: bool = True, fetchers: Fetchers | None = None, helpdesks: Mapping[str, Helpdesk] | None = None,
 ) -> Runtime:  # fmt: skip
     """The desk that `settings` describe, its database up to date.
 
@@ -117,7 +142,8 @@ def build_runtime(
         drafter: another one than the agent's pipeline.
         parts: others than encoders, classifier and index.
         sample: whether the sample store's order book is used.
-        fetchers: of tickets, for webhooks that only say that something happened.
+        fetchers: of tickets, for webhooks that only say that something happened, beside those of the helpdesks.
+        helpdesks: others than those that the pack describes, by their names there.
 
     Raises:
         BrokenFile: a file of the pack or a prompt is broken and no last good version exists.
@@ -140,16 +166,18 @@ def build_runtime(
         partial(_load_rest, settings, texts, archive, orders, budget, multilingual),
     )
     bell = Bell()
-    desk = Desk(store, clock, Rules(texts.pack, partial(_commitments, texts)))
+    helpdesks = _helpdesks(settings, texts, clock) if helpdesks is None else helpdesks
+    desk = Desk(store, clock, Rules(texts.pack, partial(_commitments, texts), texts.outbreak, frozenset(helpdesks)))
     desk.on_work = bell.ring
     maps = Maps(settings.prompts / HOOKS, texts.hooks)
-    fetchers = fetchers or {}
+    readers = {name: TicketReader(one, knowledge(store, name), clock) for name, one in helpdesks.items()}
+    fetchers = {**readers, **(fetchers or {})}
     return Runtime(
         settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, orders,
         parts, drafter or agent_drafter(parts, clock, budget), bell,
-        _post(settings, texts, desk, clock),
+        _post(settings, texts, desk, clock, helpdesks),
         Inlet(desk, settings, maps, fetchers), HookHandler(desk, maps, fetchers),
-        DeadLetters(desk, maps),
+        DeadLetters(desk, maps), helpdesks,
     )  # fmt: skip
 
 
@@ -158,11 +186,11 @@ def agent_drafter(parts: Parts, clock: Clock, budget: Budget) -> Drafter:
 
     async def draft(work: DraftWork) -> Mapping[str, Any]:
         loaded = parts.loaded or await asyncio.to_thread(parts.all)
-        proposal = await propose(
-            work.escalation, loaded.deps, clock, case_id=work.case_id, hint=work.hint, earlier=work.earlier_contacts
+        proposal, trace = await _propose(
+            work.escalation, loaded.deps, clock, work.case_id, work.hint, work.earlier_contacts
         )
         budget.add(proposal)
-        return proposal
+        return {**proposal, TRACE: trace}
 
     return draft
 
@@ -182,11 +210,18 @@ async def propose(
         BadInput: the payload cannot become an escalation.
 
     """
+    return (await _propose(payload, deps, clock, case_id, hint, earlier))[0]
+
+
+async def _propose(
+    payload: Mapping[str, Any] | str | bytes, deps: Deps, clock: Clock, case_id: str, hint: str, earlier: int
+) -> tuple[dict[str, Any], Trace | None]:
     from agent import output, pipeline
 
     now = clock.now()
     case = replace(intake.parse(payload, now=now, case_id=case_id), earlier_contacts=earlier)
-    return output.as_json(await pipeline.propose(case, deps, now=now, hint=hint))
+    proposal = await pipeline.propose(case, deps, now=now, hint=hint)
+    return output.as_json(proposal), proposal.trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +248,21 @@ def _commitments(texts: Texts, text: str, language: str, now: datetime) -> Seque
     return commitments(text, language, texts.rules.phrases, now)
 
 
-def _post(settings: Settings, texts: Texts, desk: Desk, clock: Clock) -> PostOffice:
+def _helpdesks(settings: Settings, texts: Texts, clock: Clock) -> dict[str, Helpdesk]:
+    """Those of the pack. What cannot be done within seconds is left to the job, so that it holds no worker."""
+    joined, found = texts.integrations, dict[str, Helpdesk]()
+    if joined.zendesk is not None:
+        found[ZENDESK] = Zendesk(joined.zendesk, settings.secret_named, clock, patience_s=PATIENCE_S)
+    if joined.files is not None:
+        found[FILES] = FileHelpdesk(settings.home / joined.files.folder, clock)
+    return found
+
+
+def _post(settings: Settings, texts: Texts, desk: Desk, clock: Clock, helpdesks: Mapping[str, Helpdesk]) -> PostOffice:
     notices = Notices(desk.store, texts.pack, texts.prompts, settings.public_url, desk.link_token)
     mailing = partial(_mailing, settings)
     ways = Ways(settings.home / "notices", settings.secret_named, mailing, settings.allow_hosts)
-    return PostOffice(texts.pack.directory, notices, ways, clock)
+    return PostOffice(texts.pack.directory, notices, ways, clock, helpdesks)
 
 
 def _mailing(settings: Settings) -> Mailing:
@@ -269,6 +314,7 @@ def _load_rest(
     from agent import learn
     from agent.embedded import EmbeddedModel
     from agent.llm import Limits, build_model
+    from agent.outbreak import Middle, Tracer
     from agent.pipeline import Deps
     from agent.signals import Signals
     from agent.understand import Reader
@@ -300,5 +346,12 @@ def _load_rest(
     report("classifier", READY)
     # numpy's threads wait for each other by spinning, which costs a second core for products that take microseconds
     threadpool_limits(settings.threads, "blas")
-    deps = Deps(pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits)
+    tracer = (
+        Tracer(pack, signals, texts.outbreak, Middle.of(classifier.taught), _secret(settings))
+        if texts.outbreak
+        else None
+    )
+    deps = Deps(
+        pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits, tracer
+    )
     return Loaded(english, search, deps)

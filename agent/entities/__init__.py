@@ -11,12 +11,13 @@ from agent.case import Customer, Entities, Entity, Message, Span
 from agent.entities.contact import addresses, mail_and_web, phones
 from agent.entities.dates import dates
 from agent.entities.ids import bare_orders, cards, id_format, order_key, orders, parcels, shaped_parcels
+from agent.entities.lots import lot_key, lots
 from agent.entities.people import people
 from agent.entities.products import catalogue, products
 from agent.entities.scan import Scan
 from agent.numbers import find_amounts
 
-__all__ = ["extract", "order_key"]
+__all__ = ["extract", "lot_key", "order_key"]
 
 _NOBODY: Final = Customer()
 
@@ -56,6 +57,7 @@ def extract(
         mail_and_web(scan)
         if digits:
             shaped_parcels(scan)
+            lots(scan)
             orders(scan, style)
             parcels(scan)
             cards(scan)

@@ -71,6 +71,8 @@ class Evidence:
     """Policy lines by id."""
     clock: Mapping[str, Slot] = field(default_factory=dict[str, Slot])
     """SLA metric -> what the draft may promise for it."""
+    first_message: bool = True
+    """Whether the customer has had no message from the desk before; a later one need not say all that the first must."""
     contacts: int = 1
     """How often the customer has written on this problem, this message included."""
     store: StoreFacts = field(default_factory=StoreFacts)

@@ -142,9 +142,10 @@ def missing_content(r: Reading) -> Findings:
     p = book.languages.get(r.draft.language)
     if p is None:
         return
+    short = r.draft.kind == "question" or not r.evidence.first_message
     for item in r.rules.required.get(r.triage.issue_type, ()):
         rule, pattern = book.file.required.get(item), p.required.get(item)
-        if rule is None or (r.draft.kind == "question" and not rule.hard) or (pattern is None and not rule.fact):
+        if rule is None or (short and not rule.hard) or (pattern is None and not rule.fact):
             continue
         if rule.fact and not _asked(r, rule.fact):
             continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from api.parts import Loaded
+    from api.past import HistoryError
     from api.settings import Settings
     from api.wiring import Runtime
 
@@ -82,6 +83,16 @@ def progress(what: str) -> Generator[Advance]:
 def as_json(value: Any) -> None:
     """`value` on stdout, for programs."""
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def tell_wrong_rows(error: HistoryError) -> None:
+    """Each wrong row of a history on stderr, up to a number that can be read."""
+    from api.past import MOST_ERRORS
+
+    for one in error.errors[:MOST_ERRORS]:
+        print(f"line {one.line}: {one.problem}", file=sys.stderr)
+    if len(error.errors) > MOST_ERRORS:
+        print(f"... and {len(error.errors) - MOST_ERRORS} more", file=sys.stderr)
 
 
 def embed_all(desk: Runtime) -> int:

@@ -15,14 +15,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings; a broken one, or a broken file, is told with file, line and fix."""
+    from agent.hookmap import load_hooks
     from agent.pack import load_pack
     from agent.prompts import load_prompts
     from api.commands.common import as_json, settings
+    from api.integrations import config as integrations
     from api.settings import PREFIX
-    from api.texts import SAMPLE
+    from api.texts import HOOKS, SAMPLE
 
     found = settings()
     pack = load_pack(found.prompts, found.store or SAMPLE)
+    load_hooks(found.prompts / HOOKS)
+    integrations.load(found.prompts, pack)
     prompts = load_prompts(found.prompts)
     shown = {PREFIX + name.upper(): value for name, value in found.model_dump(mode="json").items()}
     if args.json:

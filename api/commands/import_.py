@@ -18,11 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import; the same rows again change nothing."""
-    import sys
     from dataclasses import asdict
 
-    from api.commands.common import as_json, embed_all, progress, runtime
-    from api.history import MOST_ERRORS, HistoryError, bring_in
+    from api.commands.common import as_json, embed_all, progress, runtime, tell_wrong_rows
+    from api.history import bring_in
+    from api.past import HistoryError
     from api.sample import first_admin
 
     with runtime() as desk:
@@ -32,10 +32,7 @@ def run(args: argparse.Namespace) -> int:
         except HistoryError as error:
             if args.json:
                 as_json({"rows": error.rows, "added": 0, "errors": [asdict(e) for e in error.errors]})
-            for one in error.errors[:MOST_ERRORS]:
-                print(f"line {one.line}: {one.problem}", file=sys.stderr)
-            if len(error.errors) > MOST_ERRORS:
-                print(f"... and {len(error.errors) - MOST_ERRORS} more", file=sys.stderr)
+            tell_wrong_rows(error)
             raise
         encoded = embed_all(desk) if args.wait else 0
     if args.json:

@@ -33,11 +33,13 @@ def run(args: argparse.Namespace) -> int:
                 while await asyncio.to_thread(desk.desk.sweep, WORKER):
                     pass
                 await worker.run_until_idle()
-                return
-            beside = [asyncio.create_task(_read_new(desk)), asyncio.create_task(keep_watch(desk.desk))]
-            await worker.run()
-            for task in beside:
-                task.cancel()
+            else:
+                beside = [asyncio.create_task(_read_new(desk)), asyncio.create_task(keep_watch(desk.desk))]
+                async with desk.reading_mail():
+                    await worker.run()
+                for task in beside:
+                    task.cancel()
+            await desk.hang_up()
 
         asyncio.run(work())
     return 0

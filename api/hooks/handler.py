@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from sqlalchemy import RowMapping
 
 from agent import hookevent
-from agent.errors import AgentError, BadInput
+from agent.errors import AgentError, BadInput, BrokenFile
 from agent.hookevent import Event
 from agent.hookmap import TICKET, Hook
 from api import reading
@@ -46,7 +46,12 @@ class Fetcher(Protocol):
     """Reads tickets of one helpdesk, for webhooks that only say that something happened."""
 
     async def fetch(self, external_id: str) -> Ticket | None:
-        """The ticket as it is now; None when there is none. What it raises is tried again later."""
+        """The ticket as it is now; None when there is none. What it raises is tried again later.
+
+        Raises:
+            BrokenFile: the ticket can never be read as it is; the webhook is laid aside.
+
+        """
         ...
 
 
@@ -101,7 +106,10 @@ class HookHandler:
         fetcher = self.fetchers.get(work.adapter)
         if fetcher is None:
             return None, f"The adapter {work.adapter} is not set up; set it up, then replay it."
-        ticket = await fetcher.fetch(work.ticket)
+        try:
+            ticket = await fetcher.fetch(work.ticket)
+        except BrokenFile as broken:
+            return None, str(broken)
         if ticket is None or ticket.author_is_us:
             return None, ""
         try:
@@ -118,7 +126,9 @@ class HookHandler:
             if event is not None and not problem:
                 try:
                     with conn.begin_nested():
-                        case_id = settle(conn, self.desk, work.source, event, work.received_at)
+                        # a ticket is the same one, whichever webhook told of it
+                        of = work.adapter or work.source
+                        case_id = settle(conn, self.desk, of, event, work.received_at)
                 except _REFUSED as error:
                     problem = str(error)
             now = self.desk.clock.now()

@@ -118,6 +118,9 @@ class FileHelpdesk:
         """
         return await asyncio.to_thread(self._post, ticket_id, note)
 
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
     def _fetch(self, ticket_id: str) -> Ticket:
         raw = _read(self._path(ticket_id), FileTicket)
         notes = [_read(path, FileNote) for path in (self._notes / ticket_id).glob("*.json")]

@@ -75,6 +75,8 @@ class Ticket:
     """The helpdesk's own word."""
     priority: str = ""
     """The helpdesk's own word."""
+    channel: str = ""
+    """How the customer came, in the desk's word; "" where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,10 @@ class Helpdesk(Protocol):
             HelpdeskError: it was not taken, or the desk could not learn whether it was.
 
         """
+        ...
+
+    async def aclose(self) -> None:
+        """Give connections back."""
         ...
 
 

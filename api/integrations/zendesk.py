@@ -16,7 +16,7 @@ from api.integrations import zendesk_api as zd
 from api.integrations.errors import HelpdeskError, HelpdeskRefusedError
 from api.integrations.protocol import Author, Capabilities, Message, Note, NoteId, Ticket, mark_of
 from api.integrations.zendesk_config import ZendeskConfig
-from api.integrations.zendesk_wire import Secret, Sleep, ZendeskWire
+from api.integrations.zendesk_wire import PATIENCE_S, Secret, Sleep, ZendeskWire
 
 _ID: Final = re.compile(r"[0-9]{1,20}")
 
@@ -26,10 +26,13 @@ class Zendesk:
 
     capabilities = Capabilities(tags=True, group=True, priority=True, fields=True, webhooks=True)
 
-    def __init__(self, config: ZendeskConfig, secret: Secret, clock: Clock, *, sleep: Sleep = asyncio.sleep) -> None:
-        """`secret` gives the secret with a name; `sleep` is how it waits before a retry."""
+    def __init__(
+        self, config: ZendeskConfig, secret: Secret, clock: Clock, *, sleep: Sleep = asyncio.sleep,
+        patience_s: float = PATIENCE_S,
+    ) -> None:  # fmt: skip
+        """`secret` gives the secret with a name; `sleep` is how it waits before a retry, for `patience_s` at most."""
         self._config = config
-        self._wire = ZendeskWire(config, secret, clock, sleep=sleep)
+        self._wire = ZendeskWire(config, secret, clock, sleep=sleep, patience_s=patience_s)
         self._own_id = ""
 
     async def __aenter__(self) -> Self:
@@ -212,6 +215,7 @@ def _ticket(
         f"{config.origin}/agent/tickets/{raw.id}",
         raw.status.lower(),
         raw.priority.lower(),
+        zd.CHANNELS.get(str(raw.via.channel), ""),
     )
 
 

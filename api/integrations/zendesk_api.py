@@ -28,6 +28,12 @@ MOST_PAGES: Final = 51
 """A ticket holds at most 5000 comments."""
 SYSTEM_USER: Final = "-1"
 """Author of what Zendesk itself writes."""
+CHANNELS: Final = {
+    "email": "email", "web": "web_form", "web_form": "web_form", "chat": "chat", "native_messaging": "chat",
+    "messaging": "chat", "voice": "phone", "phone": "phone", "facebook": "social", "twitter": "social",
+    "instagram_dm": "social", "whatsapp": "social",
+}  # fmt: skip
+"""The desk's word for a channel of Zendesk's."""
 
 
 def ticket_path(ticket_id: str) -> str:
@@ -104,6 +110,7 @@ class ZTicket(_Answer):
     requester_id: Id = ""
     tags: tuple[str, ...] = ()
     custom_fields: tuple[ZField, ...] = ()
+    via: ZVia = ZVia()
     updated_at: str
     """As Zendesk writes it: it goes back unchanged as `updated_stamp`."""
 

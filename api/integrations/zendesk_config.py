@@ -23,7 +23,7 @@ class ZendeskConfig(BaseModel):
     """Instead of the subdomain, another address; without TLS only on this machine, for tests."""
     client_id: Annotated[str, Field(min_length=1, max_length=200)]
     """Identifier of the OAuth client, made under a user of its own: what the desk writes, that user wrote."""
-    secret: Annotated[str, Field(min_length=1, max_length=100)] = "zendesk_client_secret"  # noqa: S105 - a name
+    secret: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")] = "ZENDESK_CLIENT_SECRET"  # noqa: S105 - a name
     """Name under which the client's secret is kept; never the secret itself."""
     groups: Mapping[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict[str, int])
     """Zendesk group by the pack's team; a team that is missing here leaves the group as it is."""

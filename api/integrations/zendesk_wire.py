@@ -31,7 +31,7 @@ Secret: TypeAlias = Callable[[str], str]
 TRIES: Final = 6
 """Most tries of one read or one note."""
 PATIENCE_S: Final = 60.0
-"""Longest Retry-After that is waited out here, in seconds; a longer one is left to whoever called."""
+"""Longest Retry-After that is waited out here unless told otherwise, in seconds; a longer one is left to the caller."""
 DEADLINE_S: Final = 30.0
 """Longest wait for one answer by the wall clock, in seconds: a slow drip outlives the client's own timeouts."""
 FRESH: Final = 0.8
@@ -41,8 +41,12 @@ FRESH: Final = 0.8
 class ZendeskWire:
     """Asks Zendesk what is on the list of `zendesk_api`, and nothing else."""
 
-    def __init__(self, config: ZendeskConfig, secret: Secret, clock: Clock, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, config: ZendeskConfig, secret: Secret, clock: Clock, *, sleep: Sleep = asyncio.sleep,
+        patience_s: float = PATIENCE_S,
+    ) -> None:  # fmt: skip
         self._config, self._secret, self._clock, self._sleep = config, secret, clock, sleep
+        self._patience_s = patience_s
         # no redirects and no proxy of the environment: a request goes to the configured address or nowhere
         self._client = httpx.AsyncClient(
             base_url=config.origin, timeout=DEADLINE_S, trust_env=False, follow_redirects=False
@@ -96,7 +100,7 @@ class ZendeskWire:
             if isinstance(error, TicketChangedError):
                 changes += 1
                 return changes == 1
-            return isinstance(error, HelpdeskUnavailableError) and (error.retry_after or 0.0) <= PATIENCE_S
+            return isinstance(error, HelpdeskUnavailableError) and (error.retry_after or 0.0) <= self._patience_s
 
         async def attempt() -> T:  # tenacity awaits only what is declared async
             return await action()

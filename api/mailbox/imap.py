@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 Secret = Callable[[str], str]
 """The value of a secret by its name; asked anew at every sign-in, because a token does not last."""
 
+WHO: Final = Principal("prn_mailbox", "mailbox", "agent", frozenset({"receive", "work"}))
+"""Who acts when a mail does."""
+READY: Final = "ready"
 TIMEOUT_S: Final = 30.0
 """Longest wait for one answer of the server, in seconds."""
 BACKOFF_S: Final = 2.0
@@ -69,7 +72,10 @@ class Looked:
     """Drafts that were put into the folder."""
 
 
-async def run(desk: Desk, who: Principal, config: MailboxConfig, secret: Secret, stop: asyncio.Event) -> None:
+async def run(
+    desk: Desk, who: Principal, config: MailboxConfig, secret: Secret, stop: asyncio.Event,
+    tell: Callable[[str], None] = lambda state: None,
+) -> None:  # fmt: skip
     """Read the mailbox until `stop`, whatever happens to the server meanwhile.
 
     Args:
@@ -78,6 +84,7 @@ async def run(desk: Desk, who: Principal, config: MailboxConfig, secret: Secret,
         config: of the mailbox.
         secret: gives the password or token.
         stop: ends it after the mail in hand.
+        tell: hears after each look how it went: `READY`, or what is wrong.
 
     Raises:
         RefusedError: the server refuses the very first sign-in.
@@ -90,11 +97,13 @@ async def run(desk: Desk, who: Principal, config: MailboxConfig, secret: Secret,
         while not stop.is_set():
             try:
                 _say(await asyncio.to_thread(poller.look))
+                tell(READY)
                 fails, pause = 0, config.poll_s
             except DeskError as error:
                 if not error.retryable:
                     raise
                 log.warning("mailbox: %s", error)
+                tell(str(error))
                 fails, pause = fails + 1, backoff(fails)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)

@@ -60,10 +60,14 @@ class NotTaken(DeskError):
 
     retryable = True
 
-    def __init__(self, reason: str, *, retry_after: timedelta | None = None, gone: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retry_after: timedelta | None = None, gone: bool = False, final: bool = False
+    ) -> None:
         super().__init__(f"The message was not taken: {reason}.")
         self.reason = reason
         self.retry_after = retry_after
         """How long the receiver asks to be left alone; None when it does not say."""
         self.gone = gone
         """The receiver wants no message ever again: switch the address off."""
+        self.final = final
+        """The receiver will never take this message; others it may take."""

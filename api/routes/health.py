@@ -34,8 +34,8 @@ def healthz(_: Annotated[None, Depends(Anyone("a supervisor has no key"))]) -> d
 
 @router.get("/readyz")
 def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no key"))]) -> Response:
-    """200 when drafts can be written, else 503; either way how each part stands."""
-    parts = {"store": _store(desk), **desk.parts.state}
+    """200 when drafts can be written, else 503; either way how each part stands, the mailbox too where there is one."""
+    parts = {"store": _store(desk), **desk.parts.state, **desk.beside}
     loaded = desk.parts.loaded
     parts["clocks"] = _clocks(desk) if parts["store"] == READY else "unknown"
     ready = loaded is not None and parts["store"] == READY and parts["clocks"] == READY

@@ -16,11 +16,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent import intake
 from agent.errors import BadInput
 from agent.states import CASE_MOVES
-from api import say, show
+from api import bars, clockview, say, show
 from api.policy import Anyone, Desk, Reader, Receiver, Reviewer, Worker
 from api.problems import Problem
 from api.reading import storable
 from api.routes.drafts import wait_for
+from api.store import incidents
 from api.views import CaseView, Filter, QueueRow
 from api.wiring import Runtime
 
@@ -40,6 +41,8 @@ DONE: Final = {
     "redraft": "A new draft is being written.",
     "sent": "Noted as sent.",
     "status": "Status changed.",
+    "ack": "Acknowledged.",
+    "promise": "Noted.",
 }
 NEW_WAIT_S: Final = 4.0
 """How long the page of a new case waits for its draft instead of showing that there is none yet."""
@@ -153,6 +156,22 @@ def status(case_id: str, desk: Desk, who: Worker, status: Annotated[str, Form()]
     return _back(case_id, "status")
 
 
+@router.post("/desk/{case_id}/ack")
+def ack(case_id: str, desk: Desk, who: Worker, team: Annotated[str, Form()]) -> Response:
+    """A team takes its part."""
+    desk.desk.acknowledge(who, case_id, team)
+    return _back(case_id, "ack")
+
+
+@router.post("/desk/{case_id}/promise")
+def promise(
+    case_id: str, desk: Desk, who: Worker, promise_id: Annotated[str, Form()], outcome: Annotated[str, Form()]
+) -> Response:
+    """Say what became of a promise."""
+    desk.desk.settle_promise(who, promise_id, outcome)  # type: ignore[arg-type] - checked by the verb
+    return _back(case_id, "promise")
+
+
 def error_page(request: Request, problem: Problem) -> Response:
     """A problem, told to a person with a browser."""
     return render(request, "error.html", problem.status, title=problem.title, problem=problem)
@@ -216,10 +235,14 @@ def _case(request: Request, desk: Runtime, case: CaseView, done: str) -> Respons
     proposal = case.draft.proposal if case.draft else None
     customer: Mapping[str, Any] = case.escalation.get("customer") or {}
     order, dispute = show.order_of(case, desk.orders)
+    with desk.store.read() as conn:
+        rows = clockview.of_case(conn, desk.desk.versions, case.row.id, now)
+        incident, twins = incidents.incident_of(conn, case.row.id), incidents.offers(conn, case.row.id)
     return render(
         request, "case.html", title=case.row.title or case.row.id, case=case, row=case.row, draft=case.draft, done=done,
         sheet=show.sheet(proposal, desk.texts.pack, now) if proposal else None, thread=show.thread(case, now),
-        order=order, dispute=dispute, customer={name: str(customer.get(name) or "") for name in ("name", "email")},
+        bars=bars.bars(rows, now), teams=bars.teams(rows, desk.texts.pack, case.row.primary_team),
+        promises=bars.promises(case), incident=incident, twins=twins, order=order, dispute=dispute, customer={name: str(customer.get(name) or "") for name in ("name", "email")},
         moves=sorted(CASE_MOVES[case.row.status] - {"in_review"}),
         overdue=case.row.next_due_at is not None and case.row.next_due_at < now,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.wire import MAX_TEXT_BYTES
+from api.clockview import ClockRow
 from api.views import CaseView, DraftView, EventView, Page, PromiseView, QueueRow
 
 Texts = Annotated[str, Field(max_length=MAX_TEXT_BYTES)]
@@ -71,6 +72,19 @@ class PromiseBody(Body):
     """What became of a promise."""
 
     outcome: Literal["kept", "broken", "dropped"]
+
+
+class MergeBody(Body):
+    """Two incidents are one."""
+
+    other: str
+    """The incident whose cases come over."""
+
+
+class OfferBody(Body):
+    """Whether two cases are one."""
+
+    merge: bool
 
 
 class ReviewBody(Body):
@@ -150,6 +164,17 @@ def dead_json(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A webhook that could not be worked in, without its text."""
     names = ("id", "source", "delivery_id", "error")
     return {**{name: row[name] for name in names}, "received_at": instant(row["received_at"])}
+
+
+def clock_json(row: ClockRow, now: datetime) -> dict[str, Any]:
+    """A clock; `due_in_s` is negative when it is late, and null while nobody knows when it is due."""
+    return {
+        "case_id": row.case_id, "severity": row.severity, "team": row.team, "clock": row.clock, "metric": row.metric,
+        "state": row.state, "started_at": instant(row.started_at), "due_at": instant(row.due_at),
+        "due_in_s": round((row.due_at - now).total_seconds()) if row.due_at else None, "overdue": row.overdue,
+        "ended_at": instant(row.ended_at), "late_by_s": round(row.late_by.total_seconds()),
+        "retargeted": row.retargeted, "target": row.target, "calendar": row.calendar,
+    }  # fmt: skip
 
 
 def etag(draft: DraftView, case_version: int) -> str:

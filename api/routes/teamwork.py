@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from html import escape
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
+from api import clockview
 from api.outbox import Outbox
 from api.policy import Admin, Anyone, Desk, Reader, Receiver, Worker
 from api.routes.examples import PROBLEMS
@@ -16,6 +18,8 @@ from api.routes.shapes import (
     ReasonBody,
     SatisfactionBody,
     SeverityBody,
+    clock_json,
+    instant,
     letter_json,
     promise_json,
 )  # fmt: skip
@@ -80,6 +84,21 @@ def post_promise(promise_id: str, body: PromiseBody, desk: Desk, who: Worker, ke
     """Say that a promise was kept, broken or dropped."""
     done = desk.desk.settle_promise(who, promise_id, body.outcome, key=key)
     return {"promise_id": done["promise"], "state": done["state"]}
+
+
+@router.get("/v1/clocks", responses=PROBLEMS)
+def get_clocks(
+    desk: Desk, who: Reader, due_before: datetime | None = None, team: str = "",
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> dict[str, Any]:  # fmt: skip
+    """The open clocks of all cases, the earliest due first, paused ones last."""
+    who.need("read")
+    now = desk.clock.now()
+    if due_before is not None and due_before.tzinfo is None:
+        due_before = due_before.replace(tzinfo=UTC)
+    with desk.store.read() as conn:
+        found = clockview.rows(conn, desk.desk.versions, now, due_before, limit, team=team)
+    return {"now": instant(now), "items": [clock_json(row, now) for row in found]}
 
 
 # --- notices ----------------------------------------------------------------------------------------------------------

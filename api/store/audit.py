@@ -27,7 +27,7 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[bool] | type[int]]] = {
     "kind": _WORD, "old_status": _WORD, "primary_team": _WORD, "reason_code": _WORD, "role": _WORD, "severity": _WORD,
     "source": _WORD, "state": _WORD, "status": _WORD, "team": _WORD, "tier": _WORD,
     "draft": _ID, "import": _ID, "job": _ID, "key": _ID, "message": _ID, "principal": _ID,
-    "promise": _ID, "policy": _HASH,
+    "case": _ID, "incident": _ID, "promise": _ID, "policy": _HASH,
     "customer_hash": _HASH, "delivery_hash": _HASH, "draft_hash": _HASH, "text_hash": _HASH,
     "due_at": _INSTANT, "opened_at": _INSTANT, "sent_at": _INSTANT, "written_at": _INSTANT,
     "engine": _ENGINE,

@@ -166,3 +166,8 @@ def open_drafts(conn: Connection, case_id: str) -> Sequence[RowMapping]:
 def set_hint(conn: Connection, draft_id: str, hint: str) -> None:
     """Tell a pending draft what a person wants otherwise."""
     conn.execute(update(drafts).where(drafts.c.id == draft_id).values(hint=hint))
+
+
+def set_proposal(conn: Connection, draft_id: str, proposal: Mapping[str, Any]) -> None:
+    """Change what is shown around a draft; its text and hash stay."""
+    conn.execute(update(drafts).where(drafts.c.id == draft_id).values(proposal=dict(proposal)))

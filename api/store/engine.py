@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from api.errors import HomeInUseError, SchemaError, StoreError
 
-SCHEMA: Final = "0004"
+SCHEMA: Final = "0005"
 """The migration that this code was written for."""
 
 BUSY_S: Final = 5.0
@@ -114,6 +114,22 @@ def read_secret(home: Path) -> bytes:
         finally:
             draft.unlink()
     return bytes.fromhex(path.read_text().strip())
+
+
+@contextmanager
+def alone(path: Path) -> Generator[bool]:
+    """Whether this is the only holder of the lock in the file `path`, until the block ends or the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = True
+        except BlockingIOError:
+            mine = False
+        yield mine
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from api.store.tables import closed_channels, inbox, outbox
 
 DELIVER = "deliver"
 """Kind of the jobs that send letters."""
+HELPDESK = "helpdesk:"
+"""How channels begin that lead to tickets: each letter has a place of its own, so these never leave together."""
 MAX_KEY = 256
 STATES = ("waiting", "delivered", "dead")
 """What becomes of a letter."""
@@ -84,7 +86,8 @@ def post(
 ) -> str | None:
     """Something to send over `channel`, with its job; None when `key` was posted before. `payload` holds ids only.
 
-    After `STORM` letters within `CALM` the next ones wait for the end of a minute and leave together.
+    After `STORM` letters within `CALM` the next ones wait for the end of a minute and leave together, apart from those to
+    a helpdesk.
     """
     if conn.execute(_KNOWN, {"key": key}).first() is not None:
         return None
@@ -95,7 +98,8 @@ def post(
     }  # fmt: skip
     conn.execute(insert(outbox), row)
     recent = conn.execute(_RECENT, {"channel": channel, "since": now - CALM}).all()
-    calm = now if len(recent) <= STORM else _next(now, CALM)
+    alone = channel.startswith(HELPDESK)
+    calm = now if alone or len(recent) <= STORM else _next(now, CALM)
     queue.put(conn, DELIVER, {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
     return letter_id
 
@@ -114,7 +118,8 @@ def take(conn: Connection, job: Job, now: datetime) -> list[RowMapping]:
         return []
     free = and_(here, outbox.c.batch == "", _due(now))
     waiting = conn.execute(select(outbox.c.id).where(free).order_by(outbox.c.id).limit(MOST)).scalars().all()
-    taken = waiting if len(waiting) > STORM else [own["id"]]
+    together = len(waiting) > STORM and not own["channel"].startswith(HELPDESK)
+    taken = waiting if together else [own["id"]]
     conn.execute(update(outbox).where(outbox.c.id.in_(taken)).values(batch=job.id))
     return list(conn.execute(mine).mappings().all())
 
@@ -179,6 +184,12 @@ def reopen(conn: Connection, channel: str) -> None:
 def closed(conn: Connection) -> dict[str, str]:
     """Closed channels and why."""
     return {row.channel: row.reason for row in conn.execute(select(closed_channels))}
+
+
+def last_delivered(conn: Connection, channel: str, case_id: str) -> RowMapping | None:
+    """The newest letter of a case that a channel took; None when it took none."""
+    mine = (outbox.c.channel == channel, outbox.c.case_id == case_id, outbox.c.state == "delivered")
+    return conn.execute(select(outbox).where(*mine).order_by(outbox.c.id.desc()).limit(1)).mappings().first()
 
 
 def recent(conn: Connection, limit: int, *, channel: str = "") -> Sequence[RowMapping]:

@@ -349,3 +349,44 @@ meta = Table(
     Column("value", Text, nullable=False),
 )  # fmt: skip
 """Single facts: the head of the event chain, the change counter of the precedents, the encoder in use."""
+
+traces = Table(
+    "traces", metadata,
+    Column("case_id", String(40), ForeignKey("cases.id"), primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("customer", String(64), nullable=False, server_default=""),
+    Column("digest", String(64), nullable=False, server_default=""),
+    Column("data", JSON, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("english", LargeBinary, nullable=False),
+    _flag("alone"),
+)  # fmt: skip
+"""What a case left for matching with others: articles, lots, places and vectors. `alone`: a person set it apart."""
+
+incidents = Table(
+    "incidents", metadata,
+    _id(),
+    _word("state", None),
+    _at("opened_at"),
+)  # fmt: skip
+"""Several customers report one thing: open, closed, or merged into another."""
+
+incident_cases = Table(
+    "incident_cases", metadata,
+    Column("case_id", String(40), ForeignKey("cases.id"), primary_key=True),
+    Column("incident_id", String(40), ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("reason", String(300), nullable=False, server_default=""),
+    _word("actor", None),
+    _at("linked_at"),
+)  # fmt: skip
+"""Which case belongs to which incident, why, and who said so."""
+
+merge_offers = Table(
+    "merge_offers", metadata,
+    Column("case_id", String(40), ForeignKey("cases.id"), primary_key=True),
+    Column("other_id", String(40), ForeignKey("cases.id"), primary_key=True),
+    Column("reason", String(300), nullable=False, server_default=""),
+    _word("state", None),
+    _at("offered_at"),
+)  # fmt: skip
+"""Two cases of one customer that may be one; a person decides."""

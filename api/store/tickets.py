@@ -27,6 +27,14 @@ def change(conn: Connection, ticket: RowMapping, **columns: Any) -> None:
     conn.execute(update(tickets).where(*mine).values(columns))
 
 
+def known(conn: Connection, source: str, external_id: str) -> tuple[dict[str, Any], set[str]]:
+    """The facts of a ticket and the ids of its texts; both empty when there is none."""
+    mine = (tickets.c.source == source, tickets.c.external_id == external_id)
+    facts = conn.execute(select(tickets.c.facts).where(*mine)).scalar()
+    its = (ticket_messages.c.source == source, ticket_messages.c.external_id == external_id)
+    return facts or {}, set(conn.execute(select(ticket_messages.c.message_id).where(*its)).scalars())
+
+
 def known_messages(conn: Connection, ticket: RowMapping, ids: Collection[str]) -> set[str]:
     """Those of `ids` that came before."""
     query = select(ticket_messages.c.message_id).where(

@@ -96,6 +96,8 @@ KINDS: list[tuple[str, str, str, str, str]] = [
     ("pack/sla.yaml", "id: high", "id: critical", "`critical` stands there twice", "rename one"),
     ("pack/sla.yaml", "first_reply: {within: 30 min,", "first_reply: {within: 9 h,", "`critical` gives the first reply more time (9 h) than the resolution (8 h)", "the shorter one"),
     ("pack/sla.yaml", "within: 30 min", "within: 0 min", "must be more than nothing", "correct this value"),
+    ("pack/sla.yaml", "within: 30 min", "within: 99999999999999 h", "must be at most ten years", "correct this value"),
+    ("pack/sla.yaml", "next_update: {within: 2 business days", "next_update: {within: 3600 business days", "too few within ten years", "open time"),
     ("pack/sla.yaml", "within: 30 min", "within: -5 min", "not a target like", "correct this value"),
     ("pack/sla.yaml", "untriaged: S2", "untriaged: S0", "severity `S0`", "S1"),
     ("pack/sla.yaml", "signal: data_request", "signal: data_requests", "signal `data_requests`", "data_request"),

@@ -39,7 +39,7 @@ from api.mailbox.threads import Threads
 from api.outbox import Outbox
 from api.outgoing.message import NotTaken
 from api.post import DeliverHandler
-from api.store import audit, cases, clocks, deliveries, queue, tables
+from api.store import audit, cases, clocks, deliveries, incidents, queue, tables
 from api.store.deliveries import Arrival
 from api.store.engine import migrate, open_engine
 from api.store.precedents import Card, PrecedentArchive
@@ -243,6 +243,10 @@ class Day:
         self.desk.no_reply_needed(ada, case_id, "thanks", key="n")
         self.desk.meet_deadline(ada, case_id, "evidence", key="d")
         self.desk.record_satisfaction(ada, case_id, 4, key="c")
+        with self.store.write("incident") as conn:
+            known = incidents.all_of(conn, "open", 1)
+            incident = known[0]["id"] if known else incidents.found(conn, self.clock.now())
+        self.desk.join_incident(ada, case_id, incident, key="i")
         outbox = Outbox(self.desk)
         outbox.reopen(ada, "notices")
         for promise in self.views.promises(ada, case_id):
@@ -261,7 +265,7 @@ class Day:
         outside = (self.home / "outside.log").read_text().split("\n")
         with self.store.read() as conn:
             rows = {row["title"]: row for row in conn.execute(select(tables.cases)).mappings()}
-            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 3)
+            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 4)
             for line in outside:
                 if line.startswith(("acknowledged kettle", "acknowledged poison")):
                     want(line, rows[line.split()[1]]["id"], line.split()[2])
@@ -345,7 +349,7 @@ def forked(home: Path, start: datetime, at: int | None, log: Path | None = None)
         os._exit(0)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, stride: int = 1) -> None:
     template = folder / "template"
     template.mkdir()
     engine = open_engine(f"sqlite:///{template / 'desk.db'}")
@@ -355,9 +359,9 @@ def main(folder: Path) -> None:
     warm = Day(folder / "warm", START)
     warm.run()
     warm.store.engine.dispose()
-    hit, problems, at = folder / "hit.log", dict[int, str](), 0
+    hit, problems, at, kills = folder / "hit.log", dict[int, str](), 1 - stride, 0
     while True:
-        at += 1
+        at += stride
         home = folder / str(at)
         shutil.copytree(template, home)
         killed = forked(home, START, at, hit)
@@ -367,10 +371,11 @@ def main(folder: Path) -> None:
         if text:
             problems[at] = text
         shutil.rmtree(home)
+        kills += killed == KILLED
         if killed != KILLED or len(problems) > 3:
             break
-    print(json.dumps({"kills": at - 1, "hit": sorted(set(hit.read_text().split())), "problems": problems}))
+    print(json.dumps({"kills": kills, "hit": sorted(set(hit.read_text().split())), "problems": problems}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -363,10 +363,11 @@ def test_a_foreign_csv_is_read_with_a_mapping(desk: Any, tmp_path: Path, cards: 
     )
 
 
-@pytest.mark.parametrize("name", ["nowhere.jsonl", "binary.jsonl", "latin.csv"])
+@pytest.mark.parametrize("name", ["nowhere.jsonl", "binary.jsonl", "latin.csv", "quote.csv"])
 def test_a_file_that_is_no_history_is_one_sentence(desk: Any, tmp_path: Path, name: str):
     (tmp_path / "binary.jsonl").write_bytes(bytes(range(256)) * 20)
     (tmp_path / "latin.csv").write_bytes("Größe;Maß\n1;2\n".encode("latin-1"))
+    (tmp_path / "quote.csv").write_text('id,text\n1,"' + "never closed, " * 20_000)
     code, _, err = desk("import", tmp_path / name)
     assert code == 2
     assert "Traceback" not in err

@@ -143,7 +143,8 @@ def test_a_persons_words_are_never_markup(page: TestClient):
         "/v1/drafts", json={"text": "Hello <script>alert(1)</script> you", "customer": {"name": "<b>Eve</b>"}}
     ).json()
     html = page.get(f"/desk/{ids['case_id']}").text
-    assert "<script" not in html
+    assert "<script>" not in html
+    assert "alert(1)</script" not in html
     assert "<b>Eve" not in html
 
 
@@ -257,7 +258,9 @@ def test_every_control_has_a_label(page: TestClient, case: str):
         assert set(parser.controls) <= parser.labels
 
 
-def test_no_template_holds_script_or_style():
+def test_no_template_holds_script_or_style_of_its_own():
     for path in TEMPLATES.glob("*.html"):
         text = path.read_text()
-        assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|\|\s*safe", text), path.name
+        assert not re.search(r"<script(?! src=\"/static/)|<style|\sstyle=|\son\w+=|javascript:|\|\s*safe", text), (
+            path.name
+        )

@@ -93,7 +93,7 @@ async def zendesk(_: Path) -> AsyncIterator[World]:
             at = {"created_at": "2026-11-24T23:00:00Z", "author_id": REQUESTER, "public": True}
             held.comments.append({"id": int(id_), "body": text, "plain_body": text, "html_body": "", **at})
 
-        async with Zendesk(config, {"zendesk_client_secret": SECRET}.__getitem__, clock) as desk:
+        async with Zendesk(config, {"ZENDESK_CLIENT_SECRET": SECRET}.__getitem__, clock) as desk:
             yield World(desk, await desk.own_user_id(), write)
         assert fake.visible == []
 

@@ -82,7 +82,7 @@ def run(do: Callable[[World], Awaitable[Any]], *, faults: tuple[str, ...] = (), 
                 base_url=fake.base_url, client_id=CLIENT, groups={"payments_finance": 9}, priorities={"S2": "high"},
                 order_field=3601, fields={"issue_type": 3600},
             )  # fmt: skip
-            world = World(fake, held, clock, config, {"zendesk_client_secret": SECRET})
+            world = World(fake, held, clock, config, {"ZENDESK_CLIENT_SECRET": SECRET})
             try:
                 await do(world)
             finally:
@@ -170,7 +170,7 @@ def test_a_token_that_is_refused_twice_is_the_end_and_not_a_loop():
 @pytest.mark.parametrize(("secret", "status"), [("wrong", 401), ("", 0)])
 def test_a_wrong_or_empty_secret_is_one_sentence_that_keeps_it(secret: str, status: int):
     async def do(world: World) -> None:
-        world.secrets["zendesk_client_secret"] = secret
+        world.secrets["ZENDESK_CLIENT_SECRET"] = secret
         with pytest.raises(HelpdeskAuthError, match=f"HTTP {status}" if status else "is empty") as raised:
             await fetch(world)
         assert not secret or secret not in str(raised.value)
@@ -180,10 +180,10 @@ def test_a_wrong_or_empty_secret_is_one_sentence_that_keeps_it(secret: str, stat
 
 def test_a_changed_secret_counts_at_the_next_token():
     async def do(world: World) -> None:
-        world.secrets["zendesk_client_secret"] = "old"
+        world.secrets["ZENDESK_CLIENT_SECRET"] = "old"
         with pytest.raises(HelpdeskAuthError):
             await fetch(world)
-        world.secrets["zendesk_client_secret"] = SECRET
+        world.secrets["ZENDESK_CLIENT_SECRET"] = SECRET
         await fetch(world)
 
     run(do)

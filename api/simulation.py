@@ -100,7 +100,9 @@ class Simulation:
             "a day ahead and back": (2, self._day_ahead), "restart": (5, self._restart),
             "new commitments": (1, self._deploy),
         }  # fmt: skip
-        name = self._random.choices(list(chapters), [weight for weight, _ in chapters.values()])[0]
+        never = [name for name in chapters if not self.happened[name]]
+        drawn = self._random.choices(list(chapters), [weight for weight, _ in chapters.values()])[0]
+        name = self._random.choice(never) if never else drawn  # a short run has seen all of them too
         self.happened[name] += 1
         chapters[name][1]()
 

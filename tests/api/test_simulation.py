@@ -34,8 +34,8 @@ def run(folder: Path, days: float, seed: int = 1) -> Outcome:
     return Simulation(folder, seed, pack(), alive=60).run(days, lambda _: None)
 
 
-def test_over_two_hundred_case_days_nothing_is_missed_told_twice_or_told_without_reason(tmp_path: Path):
-    outcome = run(tmp_path, 200)
+def test_over_a_hundred_case_days_nothing_is_missed_told_twice_or_told_without_reason(tmp_path: Path):
+    outcome = run(tmp_path, 120)
     assert outcome.score.examples == []
     assert outcome.score.faults == 0
     assert outcome.score.told > 200

@@ -202,7 +202,7 @@ class Desk(Teamwork, Outbreaks, Sweep):
                 ("draft_proposed", drafted), now,
             )  # fmt: skip
             if trace is not None:
-                self.sight(conn, who, trace, now)
+                self.leave_trace(conn, trace, now)
             self.tell_programs(conn, "draft.ready", case["id"], now, draft["id"], draft=draft["id"], state=state)
 
     def draft_failed(self, who: Principal, job: Job, error: str) -> None:

@@ -17,7 +17,7 @@ VERBS: Final = (
     "set_status", "claim", "extend", "requeue", "finish", "take_letters", "delivered", "refused", "sweep",
     "acknowledge", "settle_promise", "set_severity", "adopt_policy", "no_reply_needed", "meet_deadline",
     "record_satisfaction", "outbox",
-    "incident",
+    "incident", "sight",
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
     "put_precedents", "set_vectors", "remove_precedents", "mailbox_place", "mailbox_draft",
     "take_deliveries", "apply_delivery", "replay_delivery",

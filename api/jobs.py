@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-from agent.outbreak import Trace
+from agent.outbreak import Detector, Sighting, Trace
 from api.auth import WORKER
 from api.clock import Clock
 from api.desk import Desk, DraftWork
+from api.outbreaks import SIGHT, SightWork
 from api.store.precedents import EMBED, PrecedentArchive
 from api.store.queue import Job
 from retrieval.precedent import Encoder, Vectors
@@ -95,6 +96,35 @@ class DraftHandler:
     def give_up(self, job: Job, error: str) -> None:
         """The case goes to a human without a draft."""
         self.desk.draft_failed(WORKER, job, error)
+
+
+@dataclass(frozen=True, slots=True)
+class SightHandler:
+    """Looks whether a case belongs to what other customers report."""
+
+    desk: Desk
+    known: dict[tuple[str, str], Trace] = field(default_factory=dict[tuple[str, str], Trace])
+    """Traces read before, so that each is read once."""
+    kind: str = SIGHT
+    max_attempts: int = 4
+
+    def load(self, job: Job) -> SightWork | None:
+        """What to compare; None when nothing is to be found."""
+        return self.desk.sight_work(job, self.known)
+
+    async def process(self, work: SightWork) -> Sighting:
+        """What the case means beside the recent ones."""
+        rules = self.desk.rules.outbreak
+        assert rules is not None  # noqa: S101 - there is no work without
+        return await asyncio.to_thread(Detector(rules).look, work.new, work.recent, work.linked)
+
+    def apply(self, job: Job, work: SightWork, result: Sighting) -> None:
+        """Link what belongs together."""
+        self.desk.apply_sighting(WORKER, job, work, result)
+
+    def give_up(self, job: Job, error: str) -> None:
+        """The case stays by itself; people can still put it into an incident."""
+        self.desk.bury(WORKER, job, error)
 
 
 @dataclass(frozen=True, slots=True)

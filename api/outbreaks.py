@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from agent.outbreak import Detector, Trace
+from agent.outbreak import Sighting, Trace
 from api.auth import Principal
-from api.errors import ConflictError, NotFoundError
-from api.store import cases, incidents
+from api.errors import ConflictError, NotFoundError, StaleWorkError
+from api.store import cases, incidents, queue
+from api.store.queue import Job
 from api.store.unit import canonical
 from api.verbs import Verbs
 
@@ -19,32 +21,67 @@ CLUSTER: Final = "cluster"
 """The flag, and the condition of the severity table, of cases that many report."""
 
 
+SIGHT: Final = "sight"
+"""Kind of the jobs that compare a case with the recent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class SightWork:
+    """A case and what it is compared with."""
+
+    new: Trace
+    recent: tuple[Trace, ...]
+    linked: Mapping[str, str]
+    """Case -> open incident."""
+
+
 class Outbreaks(Verbs):
     """What follows when several customers report one thing. Nothing is merged or closed by the desk itself."""
 
-    _known: dict[tuple[str, str], Trace]
-
-    def sight(self, conn: Connection, who: Principal, trace: Trace, now: datetime) -> None:
-        """Compare a case with the recent ones: it joins or founds an incident, whose cases are flagged and raised."""
+    def leave_trace(self, conn: Connection, trace: Trace, now: datetime) -> None:
+        """Keep what a case leaves, and have it compared with the recent ones."""
         digest = self.store.keyed(
             "trace", canonical([sorted(trace.lots), sorted(trace.skus), trace.vector.tobytes().hex()])
         )
         incidents.put(conn, trace, digest)
+        if self.rules.outbreak is not None:
+            queue.put(conn, SIGHT, {"case": trace.case_id}, now=now, case_id=trace.case_id, priority=1)
+
+    def sight_work(self, job: Job, known: dict[tuple[str, str], Trace]) -> SightWork | None:
+        """What a case is compared with; None when it belongs to an incident or was set apart. `known` keeps what was read."""
         if self.rules.outbreak is None:
-            return
-        self._known = incidents.recent(conn, trace.at - self.rules.outbreak.window, getattr(self, "_known", {}))
-        recent = list(self._known.values())
-        linked = incidents.links(conn, [t.case_id for t in recent])
-        if trace.case_id in linked:
-            return
-        seen = Detector(self.rules.outbreak).look(trace, recent, linked)
-        for twin in seen.duplicates:
-            incidents.offer(conn, trace.case_id, twin.case_id, twin.reason, now)
-        if seen.verdict == "nothing":
-            return
-        incident = seen.incident or incidents.found(conn, now)
-        for link in seen.links:
-            self._link(conn, who, incident, link.case_id, str(link), now)
+            return None
+        with self.store.read() as conn:
+            new = next(iter(incidents.traces_of(conn, [job.data["case"]])), None)
+            if new is None:
+                return None
+            found = incidents.recent(conn, new.at - self.rules.outbreak.window, known)
+            known.clear()
+            known.update(found)
+            linked = incidents.links(conn, [t.case_id for t in found.values()])
+        apart = all(t.case_id != new.case_id for t in found.values())
+        return None if apart or new.case_id in linked else SightWork(new, tuple(found.values()), linked)
+
+    def apply_sighting(self, who: Principal, job: Job, work: SightWork, seen: Sighting) -> None:
+        """A case joins or founds an incident, whose cases are flagged and raised; twins are offered for merging.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+            StaleWorkError: other cases were linked meanwhile.
+
+        """
+        who.need("apply")
+        with self.store.write("sight") as conn:
+            now = self.clock.now()
+            queue.finish(conn, job, now)
+            if incidents.links(conn, [t.case_id for t in work.recent]) != work.linked:
+                raise StaleWorkError("Other cases were linked while these were compared.")
+            for twin in seen.duplicates:
+                incidents.offer(conn, work.new.case_id, twin.case_id, twin.reason, now)
+            if seen.verdict != "nothing":
+                incident = seen.incident or incidents.found(conn, now)
+                for link in seen.links:
+                    self._link(conn, who, incident, link.case_id, str(link), now)
 
     def _link(self, conn: Connection, who: Principal, incident: str, case_id: str, reason: str, now: datetime) -> None:
         incidents.link(conn, incident, case_id, reason, who.id, now)

@@ -29,7 +29,7 @@ from api.integrations.files import FileHelpdesk
 from api.integrations.protocol import Helpdesk
 from api.integrations.reader import TicketReader, knowledge
 from api.integrations.zendesk import Zendesk
-from api.jobs import TRACE, Drafter, DraftHandler, EmbedHandler, registry
+from api.jobs import TRACE, Drafter, DraftHandler, EmbedHandler, SightHandler, registry
 from api.mailbox.beside import reading
 from api.notices import Notices
 from api.outgoing.mailer import MailServer
@@ -96,7 +96,7 @@ class Runtime:
         settings = self.settings
         letters = DeliverHandler(self.desk, self.post.send, self.clock)
         worker = Worker(
-            self.store, self.clock, registry(self.hooks, drafts, embeds, letters), concurrency=max(1, settings.workers),
+            self.store, self.clock, registry(self.hooks, drafts, SightHandler(self.desk), embeds, letters), concurrency=max(1, settings.workers),
             lease=timedelta(seconds=settings.lease), drain_s=settings.drain,
             ready=lambda: self.parts.loaded is not None,
         )  # fmt: skip

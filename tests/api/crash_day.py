@@ -22,6 +22,7 @@ import numpy as np
 from sqlalchemy import RowMapping, select
 
 from agent.directory import Channel, Team
+from agent.outbreak import Trace, load_rules
 from agent.promises import Commitment
 from agent.standing import standing
 from agent.states import fold
@@ -30,7 +31,7 @@ from api.auth import WORKER, Doors, Principal
 from api.desk import Desk, DraftWork
 from api.hooks.handler import DeadLetters, HookHandler
 from api.hooks.maps import Maps
-from api.jobs import DraftHandler, registry
+from api.jobs import TRACE, DraftHandler, SightHandler, registry
 from api.mailbox.config import MailboxConfig
 from api.mailbox.drafts import waiting
 from api.mailbox.places import Place, Places
@@ -48,7 +49,7 @@ from api.verbs import Rules
 from api.views import Views
 from api.worker import Worker
 from retrieval.precedent import Precedent
-from tests.fakes.desk import pack
+from tests.fakes.desk import PROMPTS, pack
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 KILLED = 9
@@ -66,7 +67,7 @@ def rules() -> Rules:
     support = Team(title="Support", channel="notices", escalates_to="support_lead")
     teams = {**pack().teams, "support": support}
     directory = pack().directory.model_copy(update={"channels": {"notices": listening}, "teams": teams})
-    return Rules(pack().model_copy(update={"directory": directory}), promised)
+    return Rules(pack().model_copy(update={"directory": directory}), promised, load_rules(PROMPTS, pack()))
 
 
 def promised(text: str, _language: str, now: datetime) -> list[Commitment]:
@@ -124,6 +125,7 @@ class Day:
             "primary_team": "support", "draft": {"kind": "reply", "subject": "", "body": f"About {text}"},
             "guard": {"verdict": "clear"},
             "clocks": [{"metric": "external", "target": "evidence", "due_at": "2026-12-24T09:00:00Z"}],
+            TRACE: Trace(work.case_id, START, text, "late"),
         }  # fmt: skip
 
     async def send(self, key: str, letters: Sequence[RowMapping]) -> None:
@@ -137,7 +139,11 @@ class Day:
         letters = DeliverHandler(self.desk, self.send, self.clock, max_attempts=2)
         for _ in range(2):
             worker = Worker(
-                self.store, self.clock, registry(drafts, letters), concurrency=1, lease=timedelta(milliseconds=30)
+                self.store,
+                self.clock,
+                registry(drafts, SightHandler(self.desk), letters),
+                concurrency=1,
+                lease=timedelta(milliseconds=30),
             )
             asyncio.run(worker.run_until_idle())
             self.clock.at += timedelta(minutes=5)
@@ -302,7 +308,7 @@ class Day:
             audit.verify(conn)
             jobs = {(row.kind, row.state) for row in conn.execute(select(tables.jobs))}
             want("jobs", jobs - {("embed", "done"), ("embed", "queued"), ("deliver", "done"), ("deliver", "queued")}, {
-                ("draft", "done"), ("draft", "dead"), ("hook", "done"),
+                ("draft", "done"), ("draft", "dead"), ("hook", "done"), ("sight", "done"),
             })  # fmt: skip
             letters = conn.execute(select(tables.outbox)).mappings().all()
             kinds = Counter(str(letter["payload"]["kind"]) for letter in letters)

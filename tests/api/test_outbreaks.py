@@ -14,7 +14,7 @@ from api import incidentview
 from api.auth import Principal
 from api.desk import Desk
 from api.errors import ConflictError, NotFoundError
-from api.jobs import TRACE, DraftHandler, registry
+from api.jobs import TRACE, DraftHandler, SightHandler, registry
 from api.store import incidents
 from api.store.unit import Store
 from api.verbs import Rules
@@ -52,7 +52,11 @@ class Shop:
             )  # fmt: skip
             return {**self.proposal(severity=severity), TRACE: trace}
 
-        asyncio.run(Worker(self.store, self.clock, registry(DraftHandler(self.desk, drafter))).run_until_idle())
+        asyncio.run(
+            Worker(
+                self.store, self.clock, registry(DraftHandler(self.desk, drafter), SightHandler(self.desk))
+            ).run_until_idle()
+        )
 
     def incident(self, case_id: str) -> str:
         with self.store.read() as conn:

@@ -17,7 +17,7 @@ run: $(HOME_STAMP)  ## set up and start the desk with the sample store on 127.0.
 	@$(BIN)/desk serve
 
 test: $(STAMP)  ## set up and run the tests
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 slow: $(STAMP)  ## checks that take longer: browser, full crash loop, 10,000 simulated case-days
 	@$(BIN)/python -m pytest -m slow

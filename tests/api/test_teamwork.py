@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -326,6 +327,7 @@ def test_the_health_is_red_when_a_threshold_waits_and_a_jump_of_the_clock_is_not
     assert lateness(store, clock) == timedelta(seconds=30)
     sweep(desk)
     assert lateness(store, clock) == timedelta(0)
+    caplog.set_level(logging.WARNING, "api.watch")
     jumps = Jumps(START, 0.0)
     assert jumps.look(START + timedelta(seconds=1), 1.0) == timedelta(0)
     assert jumps.look(START + timedelta(hours=1), 2.0) > timedelta(minutes=59)

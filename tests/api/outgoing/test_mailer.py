@@ -218,6 +218,8 @@ def test_a_mail_that_the_server_does_not_take_is_not_taken(answer: str):
 
 
 def test_recipients_that_the_server_does_not_know_are_told_apart_from_those_it_knows(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.WARNING, "api.outgoing.mailer")
+
     async def story() -> None:
         async with mailbox() as box:
             box.refuses = {"ada@shop.example": "550 No quoted@shop.example", "bo@shop.example": "452 Full"}

@@ -91,7 +91,7 @@ class Notices:
         why = _GONE.get(draft["state"]) or draft["state_reason"] or "a person has to look at it in the desk"
         kind = self._pack.issue_types.get(payload["issue_type"])
         values = {
-            "issue": kind.title if kind else "Untriaged", "severity": payload["severity"],
+            "issue": kind.title if kind else "not triaged yet", "severity": payload["severity"],
             "severity_reason": str(proposal.get("severity_reason", "")).rstrip("."),
             "lead": self._title(payload["primary_team"]) or "none", "facts": _facts(proposal),
             "others": [title for team in proposal.get("collaborators", ()) if (title := self._title(team))],
@@ -128,7 +128,7 @@ class Notices:
         values = {
             "case_id": case_id, "team": self._pack.teams[team].title, "does": self._pack.teams[team].does,
             "primary": case["primary_team"] == team, "lead": self._title(case["primary_team"]),
-            "issue": kind.title if kind else "Untriaged", "severity": case["severity"],
+            "issue": kind.title if kind else "not triaged yet", "severity": case["severity"],
             "severity_reason": str(proposal.get("severity_reason", "")).rstrip("."),
             "route_reason": str(proposal.get("route_reason", "")), "facts": _facts(proposal),
             "needed_by": [self._line(c) for c in found if c.open and c.due_at and c.metric != "team_ack"],
@@ -149,7 +149,7 @@ class Notices:
         silent = next((i["clock"].partition(":")[2] for i in items if i["clock"].startswith("team_ack:")), "")
         breached = any(i["percent"] >= 100 and not i["clock"].startswith("team_ack:") for i in items)
         values = {
-            "case_id": case_id, "issue": kind.title if kind else "Untriaged", "severity": case["severity"] or "not triaged",
+            "case_id": case_id, "issue": kind.title if kind else "not triaged yet", "severity": case["severity"],
             "breached": breached, "silent": self._title(silent), "lines": [self._told(i) for i in items],
         }  # fmt: skip
         data = {"case_id": case_id, "clocks": list(items)}

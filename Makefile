@@ -19,9 +19,8 @@ run: $(HOME_STAMP)  ## set up and start the desk with the sample store on 127.0.
 test: $(STAMP)  ## set up and run the tests
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-slow: $(STAMP)  ## checks that take longer: browser, full crash loop, 10,000 simulated case-days
+slow: $(STAMP)  ## checks that take longer: browser, full crash loop, simulated case-days
 	@$(BIN)/python -m pytest -m slow
-	@$(BIN)/python -m api.simulation
 
 lint: $(STAMP)  ## format, lint, types and import contracts
 	@$(BIN)/ruff format --check agent retrieval evals api tests

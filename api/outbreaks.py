@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -23,6 +23,8 @@ CLUSTER: Final = "cluster"
 
 SIGHT: Final = "sight"
 """Kind of the jobs that compare a case with the recent ones."""
+AFTER: Final = timedelta(seconds=30)
+"""When a case is compared: a burst of drafts is not held up by it, and an outbreak seen half a minute later is soon enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class Outbreaks(Verbs):
         )
         incidents.put(conn, trace, digest)
         if self.rules.outbreak is not None:
-            queue.put(conn, SIGHT, {"case": trace.case_id}, now=now, case_id=trace.case_id, priority=1)
+            queue.put(
+                conn, SIGHT, {"case": trace.case_id}, now=now, run_at=now + AFTER, case_id=trace.case_id, priority=1
+            )
 
     def sight_work(self, job: Job, known: dict[tuple[str, str], Trace]) -> SightWork | None:
         """What a case is compared with; None when it belongs to an incident or was set apart. `known` keeps what was read."""

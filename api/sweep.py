@@ -134,6 +134,8 @@ class Sweep(Verbs):
         with self.store.write("delivered") as conn:
             queue.finish(conn, job, self.clock.now())
             mail.delivered(conn, letters, self.clock.now())
+            if len(letters) > 1:
+                mail.follow(conn, letters[0]["channel"], self.clock.now())
 
     def letters_refused(
         self,

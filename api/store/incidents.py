@@ -15,7 +15,7 @@ from api.errors import NotFoundError
 from api.ids import new_id
 from api.store.tables import incident_cases, incidents, merge_offers, traces
 
-MOST = 1000
+MOST = 300
 """Traces that a new case is compared with, the newest ones."""
 _SETS = ("skus", "lots", "orders", "pages", "errors", "harms")
 

@@ -81,6 +81,15 @@ _RECENT = (
 """Names all states, so that the index finds the last minute among years of letters."""
 
 
+_GOING = (
+    select(outbox.c.id)
+    .where(
+        outbox.c.channel == bindparam("channel"), outbox.c.state == "waiting", outbox.c.next_try_at == bindparam("at")
+    )
+    .limit(1)
+)
+
+
 def post(
     conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None
 ) -> str | None:
@@ -92,15 +101,16 @@ def post(
     if conn.execute(_KNOWN, {"key": key}).first() is not None:
         return None
     letter_id = new_id("out", now)
+    recent = conn.execute(_RECENT, {"channel": channel, "since": now - CALM}).all()
+    calm = None if channel.startswith(HELPDESK) or len(recent) < STORM else _next(now, CALM)
+    going = calm is not None and conn.execute(_GOING, {"channel": channel, "at": calm}).first() is not None
     row = {
         "id": letter_id, "idempotency_key": key, "channel": channel, "payload": dict(payload), "created_at": now,
-        "case_id": case_id, "state": "waiting",
+        "case_id": case_id, "state": "waiting", "next_try_at": calm,
     }  # fmt: skip
     conn.execute(insert(outbox), row)
-    recent = conn.execute(_RECENT, {"channel": channel, "since": now - CALM}).all()
-    alone = channel.startswith(HELPDESK)
-    calm = now if alone or len(recent) <= STORM else _next(now, CALM)
-    queue.put(conn, DELIVER, {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
+    if not going:  # one job takes all that wait for the end of a minute
+        queue.put(conn, DELIVER, {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
     return letter_id
 
 
@@ -140,6 +150,14 @@ def letter(conn: Connection, letter_id: str) -> RowMapping:
 def delivered(conn: Connection, letters: Sequence[RowMapping], now: datetime) -> None:
     """The receiver has them."""
     _set(conn, letters, state="delivered", delivered_at=now, error="")
+
+
+def follow(conn: Connection, channel: str, now: datetime) -> None:
+    """After a digest: a job for what still waits for the same channel, if anything does."""
+    free = and_(outbox.c.channel == channel, outbox.c.state == "waiting", outbox.c.batch == "", _due(now))
+    row = conn.execute(select(outbox.c.id, outbox.c.case_id).where(free).order_by(outbox.c.id).limit(1)).first()
+    if row is not None:
+        queue.put(conn, DELIVER, {"letter": row.id}, now=now, case_id=row.case_id)
 
 
 def refused(

@@ -52,11 +52,10 @@ class Shop:
             )  # fmt: skip
             return {**self.proposal(severity=severity), TRACE: trace}
 
-        asyncio.run(
-            Worker(
-                self.store, self.clock, registry(DraftHandler(self.desk, drafter), SightHandler(self.desk))
-            ).run_until_idle()
-        )
+        for _ in range(2):
+            handlers = registry(DraftHandler(self.desk, drafter), SightHandler(self.desk))
+            asyncio.run(Worker(self.store, self.clock, handlers).run_until_idle())
+            self.clock.advance(minutes=1)
 
     def incident(self, case_id: str) -> str:
         with self.store.read() as conn:

@@ -128,7 +128,8 @@ def take(conn: Connection, job: Job, now: datetime) -> list[RowMapping]:
         return []
     free = and_(here, outbox.c.batch == "", _due(now))
     waiting = conn.execute(select(outbox.c.id).where(free).order_by(outbox.c.id).limit(MOST)).scalars().all()
-    together = len(waiting) > STORM and not own["channel"].startswith(HELPDESK)
+    held_back = own["next_try_at"] is not None  # others that were held back to the same minute have no job of their own
+    together = (len(waiting) > STORM or held_back) and not own["channel"].startswith(HELPDESK)
     taken = waiting if together else [own["id"]]
     conn.execute(update(outbox).where(outbox.c.id.in_(taken)).values(batch=job.id))
     return list(conn.execute(mine).mappings().all())
@@ -172,6 +173,8 @@ def refused(
         _set(conn, [row], state="dead" if again_at is None else "waiting", **values)
         if again_at is not None:
             queue.put(conn, DELIVER, {"letter": row["id"]}, now=now, run_at=again_at, case_id=row["case_id"])
+    if again_at is None and len(letters) > 1:
+        follow(conn, letters[0]["channel"], now)
 
 
 def revive(conn: Connection, letter_id: str, now: datetime) -> None:

@@ -127,10 +127,16 @@ def take(conn: Connection, job: Job, now: datetime) -> list[RowMapping]:
     if own["state"] != "waiting" or own["batch"]:
         return []
     free = and_(here, outbox.c.batch == "", _due(now))
-    waiting = conn.execute(select(outbox.c.id).where(free).order_by(outbox.c.id).limit(MOST)).scalars().all()
-    held_back = own["next_try_at"] is not None  # others that were held back to the same minute have no job of their own
-    together = (len(waiting) > STORM or held_back) and not own["channel"].startswith(HELPDESK)
-    taken = waiting if together else [own["id"]]
+    query = select(outbox.c.id, outbox.c.next_try_at, outbox.c.attempts).where(free).order_by(outbox.c.id).limit(MOST)
+    waiting = conn.execute(query).all()
+    taken = [own["id"]]
+    if not own["channel"].startswith(HELPDESK):
+        if len(waiting) > STORM:
+            taken = [row.id for row in waiting]
+        elif (
+            own["next_try_at"] is not None and not own["attempts"]
+        ):  # those held back to the same minute share this job
+            taken = [row.id for row in waiting if (row.next_try_at, row.attempts) == (own["next_try_at"], 0)]
     conn.execute(update(outbox).where(outbox.c.id.in_(taken)).values(batch=job.id))
     return list(conn.execute(mine).mappings().all())
 

@@ -14,7 +14,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 Terms = NDArray[np.float32]
 
 ENGLISH = "en"
-VERSION = 7
+VERSION = 8
 """Raised when features or heads change their meaning; part of the content hash."""
 _MIN_GRAM, _MAX_GRAM = 3, 5
 _VOCABULARY = 30_000
@@ -41,6 +41,10 @@ _NARROW = 1.5
 """Gamma of the Gaussian similarity exp(-gamma |x - y|^2) of unit vectors; 1 to 2 give the same accuracy."""
 _WEIGHT = {"english": 4.0, "multilingual": 6.0, "signals": 0.3, "grams": 2.0}
 """Weight of each part in the kernel, chosen by held-out accuracy on starter and history; see `docs/judgement.md`."""
+_COMPANY = 3
+"""Nearest texts whose mean similarity says how familiar a message is."""
+_FAMILIAR = 0.3
+"""Least such similarity: all test escalations in the seven languages have it; advertisements and other people's mail do not."""
 JOINT = "joint"
 _BETWEEN = "|"
 _MIXED = ("issue_type", "severity")
@@ -104,6 +108,8 @@ class Taught:
 
     english: Terms
     multilingual: Terms
+    talk: Terms = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """Of small talk, by the multilingual encoder."""
 
     def nearness(self, english: Terms, multilingual: Terms) -> Terms:
         """Kernel of unit vectors, shape (n, 384) and (n, 512), to every text that taught; shape (n, texts).
@@ -173,6 +179,11 @@ class Classifier:
             sharpness[name] = _by_language(logs / now[:, None], truth, languages, _FAIR_SAMPLE)
         return Classifier(self.heads, sharpness, self.taught, list(self._signals), list(self._grams), self._idf)
 
+    def familiar(self, sense: Sense) -> bool:
+        """Whether the message is like any that taught; what is not lies outside of what can be judged."""
+        near = self.taught.multilingual @ sense.multilingual[0]
+        return len(near) < _COMPANY or float(np.partition(near, -_COMPANY)[-_COMPANY:].mean()) >= _FAMILIAR
+
     def issue_sentence(self, sense: Sense, issue_type: str) -> int:
         """Which sentence speaks most for `issue_type`: 1-based row of `sense.english`, 0 for the whole message."""
         if len(sense.multilingual) < 3:
@@ -189,6 +200,7 @@ class Classifier:
             "idf": self._idf,
             "english": self.taught.english.astype(np.float16),
             "multilingual": self.taught.multilingual.astype(np.float16),
+            "talk": self.taught.talk.astype(np.float16),
         }
         heads: dict[str, Any] = {}
         for name, head in self.heads.items():
@@ -223,7 +235,7 @@ class Classifier:
                 )
                 for name, head in meta["heads"].items()
             }
-            taught = Taught(file["english"].astype(np.float32), file["multilingual"].astype(np.float32))
+            taught = Taught(*(file[name].astype(np.float32) for name in ("english", "multilingual", "talk")))
             return cls(heads, meta["sharpness"], taught, meta["signals"], meta["grams"], file["idf"])
 
     def _content_hash(self) -> str:
@@ -267,8 +279,8 @@ def ngrams(text: str) -> Iterable[str]:
         yield f"{a}\t{b}"
 
 
-def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
-    """Fits every head that the lessons teach.
+def train(lessons: Sequence[Lesson], signals: Sequence[str], talk: Vectors | None = None) -> Classifier:
+    """Fits every head that the lessons teach; `talk` are vectors of small talk by the multilingual encoder.
 
     Raises:
         UntrainedError: fewer than ten texts, or a head with fewer than two labels.
@@ -280,7 +292,8 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str]) -> Classifier:
     grams, idf = _vocabulary(lessons)
     places = {name: i for i, name in enumerate(signals)}
     vocabulary = {gram: i for i, gram in enumerate(grams)}
-    taught = Taught(*vectors([lesson.sense for lesson in lessons]))
+    english, multilingual = vectors([lesson.sense for lesson in lessons])
+    taught = Taught(english, multilingual, multilingual[:0] if talk is None else talk)
     rows = [terms(lesson.sense, places, vocabulary, idf) for lesson in lessons]
     linear = _csr(rows, len(signals) + len(grams))
     near = taught.nearness(taught.english, taught.multilingual)

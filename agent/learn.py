@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from agent import classifier
+from agent import classifier, small_talk
 from agent.case import Customer, Escalation, Message
 from agent.classifier import Classifier, Lesson
 from agent.errors import BrokenFile
@@ -24,18 +24,18 @@ Progress = Callable[[int, int], None]
 
 FAIR = "calibration"
 """Folder of texts that teach nothing: a fair sample of what arrives, which sets how sure the classifier may sound."""
-_TAUGHT_BY = ("text", "issue_type", "severity", "human_lead", "weight", "opened_at", "lang", "customer", "fair")
+_TAUGHT_BY = ("text", "issue_type", "severity", "human_lead", "weight", "opened_at", "lang", "customer", "fair", "talk")
 """Fields of a row on which the weights depend."""
 
 
 def files(prompts: Path, store: Path | None) -> list[Path]:
-    """What teaches the classifier: starter texts, the store's own history if any, and the calibration texts."""
+    """What teaches the classifier: starter texts, the store's own history if any, calibration texts and small talk."""
     folders = [prompts / "starter", prompts / FAIR, *([store / "history"] if store else [])]
-    return sorted(path for folder in folders for path in folder.glob("*.jsonl"))
+    return [*sorted(path for folder in folders for path in folder.glob("*.jsonl")), *small_talk.files(prompts)]
 
 
 def rows(files: Iterable[Path]) -> list[Row]:
-    """Labelled texts of JSONL files: starter texts, or past escalations whose opening text counts.
+    """Labelled texts of JSONL files: starter texts, or past escalations whose opening text counts; and small talk.
 
     Raises:
         BrokenFile: a line is not a JSON object with text and labels.
@@ -45,6 +45,9 @@ def rows(files: Iterable[Path]) -> list[Row]:
     for path in sorted(files):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             if not line.strip():
+                continue
+            if path.suffix == small_talk.SUFFIX:
+                found.append({"text": line, "talk": True})
                 continue
             try:
                 row = json.loads(line)
@@ -69,6 +72,7 @@ def lessons(taught: Sequence[Row], reader: Reader, progress: Progress = lambda d
     Rows whose issue type or severity the pack no longer has are left out.
     """
     known = reader.pack
+    taught = [x for x in taught if not x.get("talk")]
     taught = [x for x in taught if x["issue_type"] in known.issue_types and x["severity"] in known.severities]
     done: list[Lesson] = []
     for row in taught:
@@ -116,5 +120,6 @@ def learn(
     path = folder / f"classifier-{fingerprint}.npz"
     with suppress(FileNotFoundError, BadZipFile, ValueError, KeyError, EOFError):
         return Classifier.load(path)
-    classifier.train(lessons(taught, reader, progress), [*reader.pack.signals, *COMPUTED]).save(path)
+    talk = reader.multilingual.encode([row["text"] for row in taught if row.get("talk")])
+    classifier.train(lessons(taught, reader, progress), [*reader.pack.signals, *COMPUTED], talk).save(path)
     return Classifier.load(path)

@@ -30,6 +30,8 @@ class Prior:
     issue_type: Mapping[str, float]
     severity: Mapping[str, float]
     human_lead: float
+    familiar: bool = True
+    """Whether the text is like any that taught."""
 
     def best_type(self, precedence: Iterable[str]) -> Guess:
         """The likeliest issue type; of those that fit equally well to a hundredth, the first by precedence."""
@@ -84,13 +86,16 @@ def _credible(pack: Pack, rule: CriterionRule, severity: Mapping[str, float]) ->
 def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     """The whole triage of a case by the embedded engine."""
     guess = prior.best_type(pack.issue_types)
-    if seen.silent:
+    strange = not prior.familiar and seen.language.supported
+    if seen.silent or strange:
         unclear = list(pack.issue_types)[-1]
         guess = Guess(unclear, prior.issue_type.get(unclear, 0.0))
     held = criteria(pack, seen, guess.value, prior.severity)
     floors = {rule.id for rule in pack.criteria if rule.floor}
     floor = next((c.severity for c in held if c.id in floors), "")
     learned = max(pack.severity_order, key=lambda level: prior.severity.get(level, 0.0))
+    if strange:
+        learned = pack.severity_order[-1]
     severity = pack.more_severe(learned, floor)
     lead, lead_reason = human_lead(pack, seen, guess.value, prior)
     flagged = flags(pack, seen, guess.value)
@@ -100,7 +105,7 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     as_severe = pack.severity_order[: pack.severity_order.index(severity) + 1]
     meant = (severity,) if severity == learned else as_severe
     severity_sure = sum(prior.severity.get(s, 0.0) for s in meant)
-    most = 1.0 if seen.language.supported else _FOREIGN
+    most = 1.0 if seen.language.supported and not strange else _FOREIGN
     return Triage(
         issue_type=guess.value,
         severity=severity,
@@ -119,9 +124,11 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
             "severity": round(min(most, max(severity_sure, 0.5 if floor == severity else 0.0)), 3),
             "route": round(min(most, team_sure), 3),
         },
-        needs_human=unsure or not seen.language.supported,
+        needs_human=unsure or strange or not seen.language.supported,
         needs_human_reason=(
-            f"the language `{seen.language.code}` is not supported"
+            "it reads like no escalation that the desk has learned from"
+            if strange
+            else f"the language `{seen.language.code}` is not supported"
             if not seen.language.supported
             else f"the issue type is uncertain ({guess.confidence:.0%} {kind.title.lower()})"
             if unsure

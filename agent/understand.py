@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,8 +20,9 @@ from agent.money import Money
 from agent.pack import Pack
 from agent.sentences import sentences
 from agent.signals import Signals
+from agent.small_talk import SmallTalk
 from agent.strip import segments
-from retrieval.precedent import Encoder
+from retrieval.precedent import Encoder, Vectors
 
 _MOST_SENTENCES = 12
 """Sentences that are encoded apart; the rest still counts in the whole message."""
@@ -59,19 +62,26 @@ class Understanding:
 class Reader:
     """Understands cases of one store."""
 
-    def __init__(self, pack: Pack, signals: Signals, english: Encoder, multilingual: Encoder) -> None:
-        self.pack, self.signals = pack, signals
-        self._english, self._multilingual = english, multilingual
+    def __init__(
+        self, pack: Pack, signals: Signals, english: Encoder, multilingual: Encoder, small_talk: SmallTalk | None = None
+    ) -> None:
+        self.pack, self.signals, self.small_talk = pack, signals, small_talk
+        self._english, self.multilingual = english, multilingual
         self._products = tuple((p.sku, p.name) for p in pack.products)
         style = pack.store.order_id_format.split(" ")[0]
         self._style = style if "#" in style else ""
+
+    def leaving_out(self, small_talk: SmallTalk) -> Reader:
+        """The same reader that judges cases without the small talk around the matter."""
+        return Reader(self.pack, self.signals, self._english, self.multilingual, small_talk)
 
     def read(self, case: Escalation, now: datetime, *, teaching: bool = False) -> Understanding:
         """One case; the whole message and its sentences are encoded together, once.
 
         With `teaching` the vectors are left out that the classifier never looks at: the slow part.
         """
-        own, spans, said, silent = self._own_words(case.messages)
+        own, here, silent = self._own_words(case.messages)
+        said, spans = _said(case.messages, here), tuple(span for those in here for span in those)[-_MOST_SENTENCES:]
         language = detect(said, case.language_hint)
         found = find.extract(
             case.messages,
@@ -83,16 +93,18 @@ class Reader:
             store_names=(self.pack.store.name,),
         )
         signals = {s.name: s for s in self.signals.find(own, language.code)}
-        texts = [said, *(case.messages[s.message].text[s.start : s.end] for s in spans)]
-        if len(texts) == 2:
-            texts = texts[:1]
+        parts = [case.messages[s.message].text[s.start : s.end] for s in spans] if len(spans) > 1 else []
+        apart = self.multilingual.encode(parts) if parts and (self.small_talk or not teaching) else None
+        if apart is not None and self.small_talk:
+            said = _said(case.messages, here, _idle(spans, apart, self.small_talk)) or said
         if not teaching:
-            english = self._english.encode(texts)
+            english = self._english.encode([said, *parts])
         elif language.code == ENGLISH:
-            english = self._english.encode(texts[:1])
+            english = self._english.encode([said])
         else:
             english = np.zeros((1, self._english.dimension), dtype=np.float32)
-        multilingual = self._multilingual.encode(texts[:1] if teaching else texts)
+        whole = self.multilingual.encode([said])
+        multilingual = whole if teaching or apart is None else np.concatenate([whole, apart])
         sense = Sense(said, language.code, english, multilingual, frozenset())
         seen = Understanding(own, language, found, signals, frozenset(), 1, None, None, spans, sense, silent)
         return self.weigh(case, seen, now)
@@ -118,17 +130,16 @@ class Reader:
         )  # fmt: skip
 
     @staticmethod
-    def _own_words(messages: Sequence[Message]) -> tuple[tuple[str, ...], tuple[Span, ...], str, bool]:
+    def _own_words(messages: Sequence[Message]) -> tuple[tuple[str, ...], list[list[Span]], bool]:
+        """Of each message, oldest first, the own words with the rest blanked out and the sentences that are judged."""
         own: list[str] = []
         silent = True
-        spans: list[Span] = []
-        said: list[str] = []
+        found: list[list[Span]] = []
         left = _MOST_CHARS
         for number in range(len(messages) - 1, -1, -1):
             text, blank = messages[number].text, " " * len(messages[number].text)
-            inbound = messages[number].author != "staff" or len(messages) == 1
             here: list[Span] = []
-            if inbound and left > 0:
+            if _inbound(messages, number) and left > 0:
                 for part in segments(text):
                     if part.kind == "body":
                         blank = blank[: part.start] + text[part.start : part.end] + blank[part.end :]
@@ -137,14 +148,10 @@ class Reader:
                 if not here:
                     blank = text
                     here = [Span(number, s, e) for s, e in sentences(text)]
-            words = "\n".join(text[s.start : s.end] for s in here)[:left]
-            left -= len(words)
-            subject = messages[number].subject
-            said.append(f"{subject}\n{words}" if subject and inbound and number == 0 else words)
+            left -= sum(s.end - s.start + 1 for s in here)
             own.append(blank)
-            spans += reversed(here)
-        spans = spans[:_MOST_SENTENCES][::-1]
-        return tuple(reversed(own)), tuple(spans), "\n".join(w for w in reversed(said) if w), silent
+            found.append(here)
+        return tuple(reversed(own)), found[::-1], silent
 
     def _value(self, case: Escalation, found: Entities) -> Money | None:
         if case.context.order and case.context.order.total:
@@ -189,6 +196,31 @@ class Reader:
         told = 3 if "third_contact" in signals else 2 if "second_contact" in signals else 1
         days = {m.at.date() for m in case.messages if m.author == "customer"}
         return max(told, case.earlier_contacts + 1, len(days))
+
+
+def _inbound(messages: Sequence[Message], number: int) -> bool:
+    return messages[number].author != "staff" or len(messages) == 1
+
+
+def _said(messages: Sequence[Message], here: Sequence[Sequence[Span]], idle: AbstractSet[Span] = frozenset()) -> str:
+    """The sentences that are judged, as one text without the idle ones; the newest message has first call on its length."""
+    said: list[str] = []
+    left = _MOST_CHARS
+    for number in range(len(messages) - 1, -1, -1):
+        text, subject = messages[number].text, messages[number].subject
+        words = "\n".join(text[s.start : s.end] for s in here[number] if s not in idle)[:left]
+        left -= len(words)
+        said.append(f"{subject}\n{words}" if subject and _inbound(messages, number) and number == 0 else words)
+    return "\n".join(w for w in reversed(said) if w)
+
+
+def _idle(spans: Sequence[Span], vectors: Vectors, small_talk: SmallTalk) -> frozenset[Span]:
+    """The sentences that are small talk, looked for at the edges of each message."""
+    idle = set(spans)
+    for _, group in groupby(range(len(spans)), key=lambda at: spans[at].message):
+        places = list(group)
+        idle -= {spans[places[at]] for at in small_talk.kept(vectors[places])}
+    return frozenset(idle)
 
 
 @lru_cache(maxsize=512)

@@ -317,6 +317,7 @@ def _load_rest(
     from agent.outbreak import Middle, Tracer
     from agent.pipeline import Deps
     from agent.signals import Signals
+    from agent.small_talk import SmallTalk
     from agent.understand import Reader
     from retrieval.search import PrecedentSearch
 
@@ -335,6 +336,7 @@ def _load_rest(
         report("classifier", f"learning from {done} of {of} texts")
 
     classifier = learn.learn(settings.home / "classifier", taught, reader, name, told)
+    reader = reader.leaving_out(SmallTalk.of(classifier.taught))
     limits = Limits(
         answer_s=settings.model_timeout, case_s=settings.case_timeout, answers=settings.model_requests,
         tokens=settings.case_tokens, cost_usd=settings.case_cost_usd,

@@ -25,6 +25,7 @@ from agent.classifier import Classifier
 from agent.errors import AgentError
 from agent.pack import Pack, load_pack
 from agent.signals import Signals
+from agent.small_talk import SmallTalk
 from agent.strip import body
 from agent.understand import Reader, Understanding
 from evals.errors import DatasetError, EvalsError
@@ -81,7 +82,8 @@ class Judge:
     def judged(self, seen: Understanding) -> Triage:
         """The triage of what was read."""
         heads = self.classifier.predict(seen.sense)
-        prior = triage.Prior(heads["issue_type"], heads["severity"], heads["human_lead"].get("yes", 0.0))
+        familiar = self.classifier.familiar(seen.sense)
+        prior = triage.Prior(heads["issue_type"], heads["severity"], heads["human_lead"].get("yes", 0.0), familiar)
         return triage.decide(self.pack, seen, prior)
 
 
@@ -100,7 +102,8 @@ def load_judge(english: Encoder, multilingual: Encoder, cache: Path = CACHE) -> 
     reader = Reader(pack, Signals(pack), english, multilingual)
     taught = learn.rows(learn.files(PROMPTS, SAMPLE))
     name = learn.fingerprint(pack, taught, english.fingerprint, multilingual.fingerprint)
-    return Judge(pack, reader, learn.learn(cache, taught, reader, name, _progress))
+    taught_by = learn.learn(cache, taught, reader, name, _progress)
+    return Judge(pack, reader.leaving_out(SmallTalk.of(taught_by.taught)), taught_by)
 
 
 def load_dataset(folder: Path = DATASET) -> list[Labelled]:

@@ -41,6 +41,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @cache
 def _desk() -> Deps:
     from agent.signals import Signals
+    from agent.small_talk import SmallTalk
     from agent.understand import Reader
     from retrieval.embed import SentenceEncoder
     from retrieval.multilingual import MultilingualEncoder
@@ -49,7 +50,7 @@ def _desk() -> Deps:
     english, multilingual = SentenceEncoder(), MultilingualEncoder()
     reader = Reader(desk.pack(), Signals(desk.pack()), english, multilingual)
     classifier = desk.trained(reader, english, multilingual, desk.ROOT / "var" / "test")
-    return desk.make_deps(reader, classifier, english)
+    return desk.make_deps(reader.leaving_out(SmallTalk.of(classifier.taught)), classifier, english)
 
 
 @pytest.fixture(scope="session")

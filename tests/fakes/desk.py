@@ -195,6 +195,9 @@ class Pinned(Classifier):
     def issue_sentence(self, sense: Sense, issue_type: str) -> int:
         return 0
 
+    def familiar(self, sense: Sense) -> bool:
+        return True
+
 
 def _peak(labels: Sequence[str], label: str, sure: float) -> dict[str, float]:
     rest = (1 - sure) / (len(labels) - 1)

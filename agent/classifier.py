@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import AgentError
+from agent.grams import ngrams, vocabulary
 from retrieval.precedent import Vectors
 
 Floats = NDArray[np.float64]
@@ -31,9 +30,6 @@ Terms = NDArray[np.float32]
 ENGLISH = "en"
 VERSION = 8
 """Raised when features or heads change their meaning; part of the content hash."""
-_MIN_GRAM, _MAX_GRAM = 3, 5
-_VOCABULARY = 30_000
-_MIN_COUNT = 3
 _FEWEST = 10
 _RIDGE = 2.0
 """Regularisation of every head; 0.5 to 4 give the same accuracy."""
@@ -53,7 +49,6 @@ _OWN_TEMPERATURE = 150
 """Texts of a language from which it gets a temperature of its own."""
 _FAIR_SAMPLE = 60
 """Calibration texts of a language from which it gets an exponent of its own."""
-_WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]", re.UNICODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +261,6 @@ def terms(
     return places, np.concatenate([flags, values]).astype(np.float32)
 
 
-def ngrams(text: str) -> Iterable[str]:
-    """Character n-grams of each word with its edges, digits masked, and pairs of words."""
-    words = ["0" if w[0].isdigit() else w for w in _WORD.findall(text.lower())]
-    for word in words:
-        edged = f" {word} "
-        size = len(edged)
-        for n in range(_MIN_GRAM, min(_MAX_GRAM, size) + 1):
-            for i in range(size - n + 1):
-                yield edged[i : i + n]
-    for a, b in pairwise(words):
-        yield f"{a}\t{b}"
-
-
 def train(lessons: Sequence[Lesson], signals: Sequence[str], talk: Vectors | None = None) -> Classifier:
     """Fits every head that the lessons teach; `talk` are vectors of small talk by the multilingual encoder.
 
@@ -289,12 +271,12 @@ def train(lessons: Sequence[Lesson], signals: Sequence[str], talk: Vectors | Non
     fair, lessons = [x for x in lessons if not x.teaches], [x for x in lessons if x.teaches]
     if len(lessons) < _FEWEST:
         raise UntrainedError(f"{len(lessons)} labelled texts are too few to learn from; add starter texts.")
-    grams, idf = _vocabulary(lessons)
+    grams, idf = vocabulary([lesson.sense.text for lesson in lessons])
     places = {name: i for i, name in enumerate(signals)}
-    vocabulary = {gram: i for i, gram in enumerate(grams)}
+    known = {gram: i for i, gram in enumerate(grams)}
     english, multilingual = vectors([lesson.sense for lesson in lessons])
     taught = Taught(english, multilingual, multilingual[:0] if talk is None else talk)
-    rows = [terms(lesson.sense, places, vocabulary, idf) for lesson in lessons]
+    rows = [terms(lesson.sense, places, known, idf) for lesson in lessons]
     linear = _csr(rows, len(signals) + len(grams))
     near = taught.nearness(taught.english, taught.multilingual)
     kernel = near.astype(np.float64) + (linear @ linear.T).toarray() + 1.0
@@ -393,15 +375,6 @@ def _scale(scores: Floats, truth: NDArray[np.int64]) -> float:
         if loss < least:
             best, least = candidate, loss
     return best
-
-
-def _vocabulary(lessons: Sequence[Lesson]) -> tuple[tuple[str, ...], Floats]:
-    seen: Counter[str] = Counter()
-    for lesson in lessons:
-        seen.update(set(ngrams(lesson.sense.text)))
-    common = sorted((g for g, n in seen.items() if n >= _MIN_COUNT), key=lambda g: (-seen[g], g))[:_VOCABULARY]
-    idf = np.log((1 + len(lessons)) / (1 + np.array([seen[g] for g in common], dtype=np.float64))) + 1
-    return tuple(common), idf
 
 
 def _csr(rows: Sequence[tuple[NDArray[np.int64], Terms]], width: int) -> Any:

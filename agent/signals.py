@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.addressed import addressed
 from agent.case import Signal, Span
 from agent.pack import Harm, Pack, SignalWords
 from agent.patterns import Cased, Words, words
 
+INJECTION = "injection"
+"""The signal of words that speak to a machine."""
+_BEFORE = " \t\n.!?;:—–-"
+"""What a pattern may take in of the sentence before."""
 _SENTENCE_END = re.compile(r"[.!?\n]+(?=\s|$)|\n")
 _CLAUSE = re.compile(
     r"[,;:.!?\n(]|\b(?:but|and|because|aber|und|weil|sondern|mais|et|pero|porque|y|ma|perché|maar|omdat|mas)\b",
@@ -26,6 +31,10 @@ class _Rule:
     unless: Words | None
     negatable: bool
 
+    @classmethod
+    def of(cls, name: str, rule: SignalWords, *, negatable: bool) -> _Rule:
+        return cls(name, words(rule.any), words(rule.unless) if rule.unless else None, negatable)
+
 
 class _Reading:
     """The compiled rules of one word list: the common one, or that of a language."""
@@ -38,10 +47,7 @@ class _Reading:
         harms: Mapping[str, Sequence[str]],
     ) -> None:
         self.negation = words(tuple(negations)) if negations else None
-        self.rules = tuple(
-            _Rule(name, words(rule.any), words(rule.unless) if rule.unless else None, negatable[name])
-            for name, rule in signals.items()
-        )
+        self.rules = tuple(_Rule.of(name, rule, negatable=negatable[name]) for name, rule in signals.items())
         self.harms = {name: words(tuple(told)) for name, told in harms.items()}
 
     def first(self, rule: _Rule, text: Cased) -> re.Match[str] | None:
@@ -78,6 +84,20 @@ class Signals:
         self._negatable = negatable
         self._words = pack.words
         self._languages: dict[str, _Reading] = {}
+        told = [pack.signals.get(INJECTION), *(spoken.signals.get(INJECTION) for spoken in pack.words.values())]
+        self._orders = [_Rule.of(INJECTION, rule, negatable=False) for rule in told if rule]
+
+    def addressed(self, text: str) -> tuple[tuple[int, int], ...]:
+        """Spans of what speaks to a machine, in whatever language."""
+        return addressed(text, self._orders_in)
+
+    def _orders_in(self, text: str) -> Iterator[tuple[int, int]]:
+        read = Cased(text)
+        for rule in self._orders:
+            for match in rule.words.matches(read):
+                start = match.end() - len(match[0].lstrip(_BEFORE))
+                if not (rule.unless and rule.unless.first(Cased(_sentence(text, start, match.end())))):
+                    yield start, match.end()
 
     def find(self, texts: Sequence[str], language: str = "") -> tuple[Signal, ...]:
         """First sight of every signal in `texts`: the messages with all but the customer's own words blanked out."""

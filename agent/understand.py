@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from agent import entities as find
+from agent.addressed import blanked
 from agent.case import Entities, Escalation, Message, Signal, Span
 from agent.classifier import ENGLISH, Sense
 from agent.language import Detected, detect
 from agent.money import Money
 from agent.pack import Pack
 from agent.sentences import sentences
-from agent.signals import Signals
+from agent.signals import INJECTION, Signals
 from agent.small_talk import SmallTalk
 from agent.strip import segments
 from retrieval.precedent import Encoder, Vectors
@@ -30,6 +33,8 @@ _MOST_CHARS = 4000
 """Characters of own words that are judged, newest message first; the encoder reads far fewer."""
 _END_OF_DAY = time(17)
 """A date without a time binds at the end of the working day."""
+_GAP = re.compile(r"\s{4,}")
+"""What blanking out leaves."""
 _ZERO_REGION = "GB"
 
 
@@ -80,11 +85,12 @@ class Reader:
 
         With `teaching` the vectors are left out that the classifier never looks at: the slow part.
         """
-        own, here, silent = self._own_words(case.messages)
-        said, spans = _said(case.messages, here), tuple(span for those in here for span in those)[-_MOST_SENTENCES:]
+        messages, injected = self._without_orders(case)
+        own, here, silent = self._own_words(messages)
+        said, spans = _said(messages, here), tuple(span for those in here for span in those)[-_MOST_SENTENCES:]
         language = detect(said, case.language_hint)
         found = find.extract(
-            case.messages,
+            messages,
             store_products=self._products,
             order_id_format=self._style,
             default_region=_ZERO_REGION,
@@ -92,11 +98,11 @@ class Reader:
             customer=case.customer,
             store_names=(self.pack.store.name,),
         )
-        signals = {s.name: s for s in self.signals.find(own, language.code)}
-        parts = [case.messages[s.message].text[s.start : s.end] for s in spans] if len(spans) > 1 else []
+        signals = {s.name: s for s in self.signals.find(own, language.code)} | injected
+        parts = [_squeezed(messages[s.message].text[s.start : s.end]) for s in spans] if len(spans) > 1 else []
         apart = self.multilingual.encode(parts) if parts and (self.small_talk or not teaching) else None
         if apart is not None and self.small_talk:
-            said = _said(case.messages, here, _idle(spans, apart, self.small_talk)) or said
+            said = _said(messages, here, _idle(spans, apart, self.small_talk)) or said
         if not teaching:
             english = self._english.encode([said, *parts])
         elif language.code == ENGLISH:
@@ -128,6 +134,24 @@ class Reader:
             binding=binding,
             sense=replace(seen.sense, signals=held),
         )  # fmt: skip
+
+    def _without_orders(self, case: Escalation) -> tuple[tuple[Message, ...], dict[str, Signal]]:
+        """The messages with what speaks to a machine blanked out, and the signal that there was some, here or in the
+        fields around them.
+        """
+        shown = [self.signals.addressed(m.text) for m in case.messages]
+        quotes = [m.text[s:e] for m, spans in zip(case.messages, shown, strict=True) for s, e in spans]
+        titles = [bool(m.subject and self.signals.addressed(m.subject)) for m in case.messages]
+        quotes += [m.subject for m, told in zip(case.messages, titles, strict=True) if told]
+        quotes += [text for text in _beside(case) if self.signals.addressed(text)]
+        if not quotes:
+            return case.messages, {}
+        messages = tuple(
+            replace(m, text=blanked(m.text, spans).rstrip(), subject="" if told else m.subject)
+            for m, spans, told in zip(case.messages, shown, titles, strict=True)
+        )
+        at = next((Span(n, *spans[0]) for n, spans in enumerate(shown) if spans), Span(0, 0, 0))
+        return messages, {INJECTION: Signal(INJECTION, " ".join(quotes[0].split())[:200], at)}
 
     @staticmethod
     def _own_words(messages: Sequence[Message]) -> tuple[tuple[str, ...], list[list[Span]], bool]:
@@ -198,6 +222,28 @@ class Reader:
         return max(told, case.earlier_contacts + 1, len(days))
 
 
+def _beside(case: Escalation) -> Iterator[str]:
+    """Texts around the messages that others than the store may have written."""
+    yield case.customer.name
+    order = case.context.order
+    if order is not None:
+        yield order.customer_name
+        yield from _strings(order.raw)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Texts of more than one word in a JSON value."""
+    if isinstance(value, str):
+        yield from (value,) if " " in value else ()
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:  # pyright: ignore[reportUnknownVariableType]
+            yield from _strings(inner)
+
+
+def _squeezed(text: str) -> str:
+    return _GAP.sub(" ", text)
+
+
 def _inbound(messages: Sequence[Message], number: int) -> bool:
     return messages[number].author != "staff" or len(messages) == 1
 
@@ -208,7 +254,7 @@ def _said(messages: Sequence[Message], here: Sequence[Sequence[Span]], idle: Abs
     left = _MOST_CHARS
     for number in range(len(messages) - 1, -1, -1):
         text, subject = messages[number].text, messages[number].subject
-        words = "\n".join(text[s.start : s.end] for s in here[number] if s not in idle)[:left]
+        words = "\n".join(_squeezed(text[s.start : s.end]) for s in here[number] if s not in idle)[:left]
         left -= len(words)
         said.append(f"{subject}\n{words}" if subject and _inbound(messages, number) and number == 0 else words)
     return "\n".join(w for w in reversed(said) if w)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from agent import classifier
-from agent.classifier import Classifier, Lesson, Sense, Taught, UntrainedError, ngrams, train
+from agent.classifier import Classifier, Lesson, Sense, Taught, UntrainedError, train
+from agent.grams import ngrams
 
 SIGNALS = ("smoke", "charged_twice", "late")
 WORDS = {

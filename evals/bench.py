@@ -127,7 +127,7 @@ class Bench:
     def __init__(self, deps: pipeline.Deps, english: Encoder, multilingual: Encoder) -> None:
         self._split, self._english = Split(), english
         watched = [Watched(e, self._split, n) for e, n in zip((english, multilingual), ENCODERS, strict=True)]
-        reader = understand.Reader(deps.pack, deps.signals, *watched, deps.reader.small_talk)
+        reader = understand.Reader(deps.pack, deps.signals, watched[0], watched[1], deps.reader.small_talk)
         self._deps = replace(deps, reader=reader, encoder=watched[0])
         self._places = (
             (understand, "detect", "language"), (understand, "segments", "strip"), (understand, "sentences", "strip"),

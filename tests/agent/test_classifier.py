@@ -8,7 +8,7 @@ import pytest
 
 from agent import classifier
 from agent.classifier import Classifier, Lesson, Sense, Taught, UntrainedError, train
-from agent.grams import ngrams
+from agent.grams import ngrams, vocabulary
 
 SIGNALS = ("smoke", "charged_twice", "late")
 WORDS = {
@@ -155,7 +155,7 @@ def test_a_heavier_lesson_is_taken_more_seriously():
 @pytest.mark.parametrize("name", ["issue_type", "severity", "human_lead"])
 def test_held_out_answers_are_those_of_really_leaving_each_text_out(name: str):
     taught = lessons(18, clear=1.2)
-    grams, idf = classifier._vocabulary(taught)
+    grams, idf = vocabulary([x.sense.text for x in taught])
     places = {s: i for i, s in enumerate(SIGNALS)}
     rows = [classifier.terms(x.sense, places, {g: i for i, g in enumerate(grams)}, idf) for x in taught]
     linear = classifier._csr(rows, len(SIGNALS) + len(grams))
@@ -182,7 +182,7 @@ def test_what_is_learned_answers_as_the_kernel_does():
     taught = lessons(18, clear=1.2)
     trained = train(taught, SIGNALS)
     head = trained.heads["issue_type"]
-    grams, idf = classifier._vocabulary(taught)
+    grams, idf = vocabulary([x.sense.text for x in taught])
     rows = [classifier.terms(x.sense, trained._signals, trained._grams, idf) for x in taught]
     linear = classifier._csr(rows, len(SIGNALS) + len(grams)).toarray()
     near = trained.taught.nearness(trained.taught.english, trained.taught.multilingual)

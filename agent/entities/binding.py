@@ -164,7 +164,7 @@ def why_binding(text: str, start: int, end: int, edges: tuple[int, int], within:
     left = max((c.end() for c in _CLAUSE.finditer(text, max(0, start - 120), start)), default=max(0, start - 120))
     stop = _CLAUSE.search(text, end, end + 80)
     right = stop.start() if stop else min(len(text), end + 80)
-    if _absence(text, (left, start), (end, right)):
+    if _absence(text, (max(left, edges[0], start - 90), start), (end, min(right, edges[1]))):
         return ""
     if within and (_DONE.search(text, left, start) or not _DEMAND.search(text, left, right)):
         return ""

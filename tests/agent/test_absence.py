@@ -44,6 +44,7 @@ def test_the_day_until_which_somebody_is_away_is_a_date_and_no_deadline(language
         ("en", "I am away from Friday, so I need an answer by 30 November.", "2026-11-30"),
         ("en", "I fly on 30 November and will be abroad until 20 December.", "2026-11-30"),
         ("en", "Evidence accepted until 03 December 2026 23:59 UTC.", "2026-12-03"),
+        ("en", "\"I was away until the 30th and nothing was here when I came home.\" Evidence accepted until 03 December 2026.", "2026-12-03"),
         ("en", "I'm on holiday next week, please reply until 30 November.", "2026-11-30"),
         ("de", "Bitte antworten Sie bis zum 30. November.", "2026-11-30"),
         ("de", "Wir fahren in den Urlaub, ich brauche das Zelt bis zum 30. November.", "2026-11-30"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -141,3 +142,19 @@ def test_an_incident_shows_what_is_shared_and_one_message_for_all(shop: Shop, st
     assert "kettle" in found.subject.lower()
     assert "x.example" not in found.body
     assert all("same lot" in c.reason for c in found.cases)
+
+
+def test_all_that_the_detector_compares_is_kept(store: Store, clock: FakeClock, desk: Desk, ada: Principal) -> None:
+    case = str(desk.receive(ada, {"text": "It leaks."})["case"])
+    told = frozenset({"X"})
+    eye = np.eye(8, dtype=np.float32)[0]
+    trace = Trace(
+        case_id=case, at=clock.now(), customer="c", issue_type="product_safety", skus=told, lots=told, codes=told, orders=told,
+        lane="DHL GB LE", pages=told, errors=told, harms=told, faults=told, asks=True, settled=True, vector=eye, english=eye,
+    )  # fmt: skip
+    with store.write("sight") as conn:
+        incidents.put(conn, trace, "digest")
+    with store.read() as conn:
+        (kept,) = incidents.traces_of(conn, [case])
+    for field in fields(Trace):
+        assert np.array_equal(getattr(kept, field.name), getattr(trace, field.name)), field.name

@@ -16,6 +16,8 @@ from agent.sla import Sla
 from agent.states import CaseState, step
 
 _ENDED: Final = frozenset({"resolved", "closed"})
+_RESOLVED: Final = "resolved"
+"""Why clocks are cancelled that a resolution ends; a team that is still asked when the case comes back is asked on."""
 TOTAL: Final = "total"
 """Key of the resolution clock of a reopened case: the first verdict is final, this one runs on."""
 
@@ -129,22 +131,6 @@ class _Case:
         if self._state.status not in _ENDED:
             self._begin("next_update", self._number("next_update"), at)
 
-    def on_reopened(self, data: Mapping[str, Any], at: datetime) -> None:
-        since, self._resolved_at = self._resolved_at, None
-        if since is None:
-            return
-        if self.sla.grace is not None:
-            limit = due(self.sla.grace, self.sla.calendars[self.sla.grace.calendar], since)
-            self.rework += at <= limit
-        first = next(r for r in self.runs if r.metric == "resolution")
-        total = next((r for r in self.runs if r.key == TOTAL and r.metric == "resolution"), None)
-        if total is None:
-            total = Run("resolution", TOTAL, first.start, list(first.terms), pauses=list(first.pauses))
-            self.runs.append(total)
-        total.end = None
-        total.pauses.append((since, at))
-        self._retarget_one(total, at)  # what changed while it was resolved holds from now on
-
     def on_severity_set(self, data: Mapping[str, Any], at: datetime) -> None:
         self._facts["severity"], self._by_person = str(data["severity"]), True
         self._retarget(at)
@@ -161,9 +147,15 @@ class _Case:
         team = str(data["team"])
         if not any(run.metric == "team_ack" and run.key == team for run in self.runs):
             self._begin("team_ack", team, at)
+            if self._state.status in _ENDED:
+                self.runs[-1].finish(at, _RESOLVED)
 
     def on_team_acked(self, data: Mapping[str, Any], at: datetime) -> None:
-        self._finish("team_ack", str(data["team"]), at)
+        team = str(data["team"])
+        self._finish("team_ack", team, at)
+        for run in self.runs:
+            if run.metric == "team_ack" and run.key == team and run.cancelled == _RESOLVED:
+                run.cancelled = "acknowledged after it was resolved"  # and not asked again when the case comes back
 
     def on_promise_made(self, data: Mapping[str, Any], at: datetime) -> None:
         self._fix("promise", str(data["promise"]), at, str(data["due_at"]))
@@ -189,6 +181,8 @@ class _Case:
     # --- the steps -----------------------------------------------------------------------------------------------------
 
     def _status(self, before: str, now: str, at: datetime) -> None:
+        if before in _ENDED and now not in _ENDED:
+            self._came_back(at)
         for run in self.runs:
             if now in self.sla.paused_by:
                 run.pause(at)
@@ -196,10 +190,28 @@ class _Case:
                 run.resume(at)
         if now in _ENDED and before not in _ENDED:
             self._resolved_at = at
-            for run in self._running("first_reply", "next_reply", "next_update"):
-                run.finish(at, "resolved")
+            for run in self._running("first_reply", "next_reply", "next_update", "team_ack"):
+                run.finish(at, _RESOLVED)
             for run in self._running("resolution"):
                 run.finish(at)
+
+    def _came_back(self, at: datetime) -> None:
+        """A case that was over is worked on again, by a reopening or because somebody set another status."""
+        since, self._resolved_at = self._resolved_at, None
+        if since is None:
+            return
+        if self.sla.grace is not None:
+            limit = due(self.sla.grace, self.sla.calendars[self.sla.grace.calendar], since)
+            self.rework += at <= limit
+        first = next(r for r in self.runs if r.metric == "resolution")
+        total = next((r for r in self.runs if r.key == TOTAL and r.metric == "resolution"), None)
+        if total is None:
+            total = Run("resolution", TOTAL, first.start, list(first.terms), pauses=list(first.pauses))
+            self.runs.append(total)
+        for run in (total, *(r for r in self.runs if r.metric == "team_ack" and r.cancelled == _RESOLVED)):
+            run.end, run.cancelled = None, ""
+            run.pauses.append((max(since, run.start), at))
+            self._retarget_one(run, at)  # what changed while it was resolved holds from now on
 
     def _running(self, *metrics: str) -> list[Run]:
         return [r for r in self.runs if r.end is None and r.metric in metrics]

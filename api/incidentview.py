@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -14,6 +16,9 @@ from agent.prompts import Prompts
 from api.outbreaks import shared
 from api.store import incidents
 from api.store.tables import cases
+
+_WRITTEN: Final = frozenset({"de", "en", "es", "fr", "it", "nl", "pt"})
+"""Languages of `notice/incident`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Incident:
     shared: dict[str, list[str]]
     """Articles, lots and pages that at least half of the cases have in common."""
     severity: str
+    language: str
+    """Of the message draft: that of most of the cases."""
     subject: str
     """Of the message draft."""
     body: str
@@ -74,10 +81,11 @@ def _incident(conn: Connection, row: RowMapping, pack: Pack, prompts: Prompts, n
     for case in known.values():
         severity = pack.more_severe(severity, case["severity"])
     names = {p.sku.upper(): p.name for p in pack.products}
+    language = _language(known.values())
     head, _, body = prompts.render("notice/incident", {
         "store": pack.store.name, "items": [names.get(sku, sku) for sku in same["skus"]], "lots": same["lots"],
         "pages": same["pages"], "safety": any(t.issue_type == "product_safety" for t in traces),
-        "next_update": _next_update(pack, severity, now),
+        "language": language, "next_update": _next_update(pack, severity, language, now),
     }).partition("\n")  # fmt: skip
     shown = (
         IncidentCase(
@@ -88,16 +96,22 @@ def _incident(conn: Connection, row: RowMapping, pack: Pack, prompts: Prompts, n
     )  # fmt: skip
     return Incident(
         row["id"], row["state"], row["opened_at"], tuple(shown), len({t.customer or t.case_id for t in traces}), same,
-        severity, head.removeprefix("Subject:").strip(), body.strip(),
+        severity, language, head.removeprefix("Subject:").strip(), body.strip(),
     )  # fmt: skip
 
 
-def _next_update(pack: Pack, severity: str, now: datetime) -> str:
+def _language(found: Iterable[RowMapping]) -> str:
+    """The language of most cases of those in which the message is written; English when there is none."""
+    counts = Counter(case["language"] for case in found if case["language"] in _WRITTEN)
+    return min(counts, key=lambda code: (-counts[code], code), default="en")
+
+
+def _next_update(pack: Pack, severity: str, language: str, now: datetime) -> str:
     target = pack.sla.policy({"severity": severity}).targets.get("next_update")
     if target is None:
         return ""
     at = clock.due(target, pack.sla.calendars[target.calendar], now)
-    return wording.instant(at, "en", pack.store.time_zone)
+    return wording.instant(at, language, pack.store.time_zone)
 
 
 def as_json(incident: Incident, instant: Any) -> dict[str, Any]:
@@ -112,5 +126,5 @@ def as_json(incident: Incident, instant: Any) -> dict[str, Any]:
             }
             for c in incident.cases
         ],
-        "message": {"subject": incident.subject, "body": incident.body},
+        "message": {"language": incident.language, "subject": incident.subject, "body": incident.body},
     }  # fmt: skip

@@ -49,7 +49,7 @@ class Notices:
         if len(letters) == 1:
             return self._single(letters[0])
         singles = [self._single(letter) for letter in letters]
-        lines = [m.subject for m in singles[:_MOST_LINES]]
+        lines = [self._digest_line(row, m) for row, m in zip(letters[:_MOST_LINES], singles, strict=False)]
         values = {"count": len(letters), "lines": lines, "more": max(0, len(letters) - _MOST_LINES)}
         data = {
             "notices": [{"key": m.key, "type": m.kind, "data": dict(m.data)} for m in singles[:_MOST_LINES]],
@@ -67,17 +67,18 @@ class Notices:
         """
         payload: Json = letter["payload"]
         with self._store.read() as conn:
-            draft = cases.get_draft(conn, payload["draft"])
+            draft = cases.get_draft(conn, payload["draft"]) if payload["draft"] else None
             before = mail.last_delivered(conn, letter["channel"], payload["case"])
         case, _, found = self._known(payload["case"], letter["created_at"])
-        if case["draft_id"] != draft["id"] and draft["state"] in {"stale", "sent_back"}:
+        if draft and case["draft_id"] != draft["id"] and draft["state"] in {"stale", "sent_back"}:
             return None
         last: Json = before["payload"] if before else {}
         tags = [word for word in (payload["issue_type"], payload["severity"].lower()) if word]
         ours = {*self._pack.issue_types, *(level.lower() for level in self._pack.severities)}
         changed = {n: payload[n] for n in ("primary_team", "severity") if payload[n] != last.get(n)}
+        text = self._ticket_text(payload, draft, found) if draft else self._changed_text(payload, found)
         note = Note(
-            payload["case"], letter["id"], self._ticket_text(payload, draft, found), tuple(tags),
+            payload["case"], letter["id"], text, tuple(tags),
             tuple(sorted(ours - set(tags))), changed.get("primary_team", ""), changed.get("severity", ""),
             {"issue_type": payload["issue_type"]},
         )  # fmt: skip
@@ -103,6 +104,15 @@ class Notices:
         head = self._prompts.render("notice/ticket", values).strip()
         subject = f"{written.get('subject')}\n\n" if what == "draft" and written.get("subject") else ""
         return f"{head}\n\n{subject}{written.get('body', '')}".strip() if what else head
+
+    def _changed_text(self, payload: Json, found: Sequence[Clock]) -> str:
+        """What a person changed about the case, without a draft."""
+        values = {
+            "severity": payload["severity"], "lead": self._title(payload["primary_team"]) or "none",
+            "reason": str(payload.get("reason", "")).replace("_", " "), "link": self._link(payload["case"]),
+            "due": [self._line(c) for c in found if c.open and c.due_at and c.metric != "team_ack"],
+        }  # fmt: skip
+        return self._prompts.render("notice/changed", values).strip()
 
     def _single(self, letter: RowMapping) -> Message:
         payload: Json = letter["payload"]
@@ -157,6 +167,28 @@ class Notices:
         at = letter["created_at"]
         return self._written(letter["id"], kind_of, "notice/clocks", values, self._link(case_id), at, data)
 
+    def _digest_line(self, letter: RowMapping, message: Message) -> str:
+        """One notice of many: severity and matter, when it is due in its team's time zone, and where it is."""
+        payload: Json = letter["payload"]
+        if payload["kind"] == "event":
+            return f"{message.subject}: {message.link}"
+        due = [datetime.fromisoformat(i["due_at"]) for i in payload.get("clocks", ()) if i.get("due_at")]
+        if payload["kind"] == "pulled_in":
+            _, _, found = self._known(str(payload["case"]), letter["created_at"])
+            due = [
+                c.due_at
+                for c in found
+                if c.open and c.due_at and c.id in {"first_reply", f"team_ack:{payload['team']}"}
+            ]
+        zone = self._zone(str(payload.get("team", "")), letter["channel"])
+        return f"{message.subject}{f', due {self._when(min(due), zone)}' if due else ''}: {message.link}"
+
+    def _zone(self, team: str, channel: str) -> str:
+        """The time zone of a team, else of the team that is told over a channel, else of the store."""
+        told = [team] if team else [n for n, t in self._pack.teams.items() if channel in {t.channel, t.second_channel}]
+        hours = next((self._pack.teams[n].hours for n in told if n in self._pack.teams), "")
+        return self._pack.sla.calendars[hours].time_zone if hours else self._pack.store.time_zone
+
     def _told(self, item: Json) -> str:
         metric, _, key = str(item["clock"]).partition(":")
         name = f"{_WORDS.get(metric, metric)}{f' ({key})' if key and metric in {'team_ack', 'external'} else ''}"
@@ -193,8 +225,8 @@ class Notices:
         name = _WORDS[clock.metric] + (f" ({clock.key})" if clock.metric == "external" else "")
         return f"{name}: {self._when(clock.due_at)}"
 
-    def _when(self, at: datetime | None) -> str:
-        zone = self._pack.store.time_zone
+    def _when(self, at: datetime | None, zone: str = "") -> str:
+        zone = zone or self._pack.store.time_zone
         return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M} ({zone})" if at else "when it goes on"
 
     def _title(self, team: str) -> str:

@@ -16,13 +16,15 @@ from sqlalchemy import func, select
 from api import history
 from api.auth import Principal
 from api.errors import ConflictError
+from api.sampledates import moved_instant, moved_order, moved_text
 from api.store.tables import cases, precedents
-from api.wiring import Runtime
+from api.wiring import ORDERS, Runtime
 
 log = logging.getLogger(__name__)
 
 HISTORY: Final = "history"
 OPEN_CASES: Final = "open_cases.jsonl"
+_INSTANTS: Final = ("received_at", "at")
 ADMIN: Final = "Admin"
 """The first admin, whom the printed link signs in."""
 
@@ -61,22 +63,45 @@ def queue_open_cases(desk: Runtime) -> int:
         return 0
     who = first_admin(desk)
     rows = [json.loads(line) for line in (folder / OPEN_CASES).read_text(encoding="utf-8").splitlines() if line.strip()]
-    for row in as_of(rows, desk.clock.now()):
+    for row in as_of(rows, desk.clock.now(), _orders(folder / ORDERS)):
         desk.desk.receive(who, row)
     return len(rows)
 
 
-def as_of(rows: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
-    """The open cases as if they had come in lately: all instants moved by the same whole days, the newest into the day before `now`."""
-    by = timedelta(days=(now - max(datetime.fromisoformat(row["received_at"]) for row in rows)).days)
+def as_of(
+    rows: Sequence[Mapping[str, Any]], now: datetime, orders: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """The open cases as if each had come in lately: its instants, the days in its texts and its order, from `orders` by
+    their ids, are moved by the same whole days, its newest message into the day before `now`.
+    """
+    return [_lately(row, now, orders or {}) for row in rows]
+
+
+def _lately(row: Mapping[str, Any], now: datetime, orders: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    parts = [row, *row.get("messages", ())]
+    instants = [datetime.fromisoformat(part[k]) for part in parts for k in _INSTANTS if part.get(k)]
+    by = timedelta(days=(now - max(instants)).days)
 
     def moved(part: Mapping[str, Any]) -> dict[str, Any]:
-        instants = {k: part[k] for k in ("received_at", "at") if part.get(k)}
-        return {**part, **{k: (datetime.fromisoformat(v) + by).isoformat() for k, v in instants.items()}}
+        told = {k: moved_instant(part[k], by) for k in _INSTANTS if part.get(k)}
+        at = datetime.fromisoformat(next((part[k] for k in ("at", "received_at") if part.get(k)), row["received_at"]))
+        said = {"text": moved_text(part["text"], at.date(), by.days)} if part.get("text") else {}
+        return {**part, **told, **said}
 
-    return [
-        moved({**row, "messages": [moved(m) for m in row["messages"]]} if row.get("messages") else row) for row in rows
-    ]
+    found = moved({**row, "messages": [moved(m) for m in row["messages"]]} if row.get("messages") else row)
+    text = " ".join(str(part.get("text", "")) for part in parts)
+    name = next((n for n in orders if n == row.get("order_ref") or n in text), "")
+    if by and name and not row.get("context"):
+        order = moved_order(orders[name], by)
+        dispute = order.pop("dispute", None)
+        found["context"] = {"order": order, **({"dispute": dispute} if dispute else {})}
+    return found
+
+
+def _orders(path: Path) -> dict[str, dict[str, Any]]:
+    """The order book by id, as it stands in the file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {row["id"]: row for line in lines if line.strip() for row in [json.loads(line)]}
 
 
 def first_start(desk: Runtime) -> None:

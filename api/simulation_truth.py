@@ -76,6 +76,11 @@ class _Life:
     fixed: datetime | None = None
 
 
+def _rests(life: _Life) -> bool:
+    """Whether a clock stands still while the case is over."""
+    return life.name == "resolution:total" or life.metric == "team_ack"
+
+
 def _handed_in(entry: Entry) -> bool:
     """Whether this is a text of the staff that another program knows to have been sent."""
     return entry.kind == "message_received" and entry.data["author"] == "staff" and "sent_at" in entry.data
@@ -182,7 +187,8 @@ class Truth:
         return min((n for found in places for n in found if n > after), default=len(self._log))
 
     def _reopenings(self) -> list[int]:
-        return [n for n in self._where("reopened") if n and self._over[n - 1]]
+        """Where a case that was over is so no longer, by a reopening or because somebody set another status."""
+        return [n for n, over in enumerate(self._over) if n and self._over[n - 1] and not over]
 
     # --- one clock --------------------------------------------------------------------------------------------------
 
@@ -195,7 +201,7 @@ class Truth:
         terms, runs = list(self._terms(life)), self._runs(life)
         reached = [_reach(target, sla, runs, 100) for _, target, sla in terms]
         if life.metric == "team_ack":
-            if reached[-1] is not None and ended is None:
+            if reached[-1] is not None and ended is None and not self._over[-1]:
                 step = max(reached[-1] - self._log[life.start].at, _MINUTE)
                 yield from ((100 * n, reached[-1] + step * (n - 1)) for n in range(1, CHAIN + 1))
             return
@@ -228,7 +234,7 @@ class Truth:
 
         While a case is over, its resolution stands; one that comes back has from then on the target of that moment.
         """
-        total = life.name == "resolution:total"
+        total = _rests(life)
         changes = set(self._where("triaged", "severity_set", "policy_set"))
         known = [n for n in sorted(changes) if life.start < n < life.end and not (total and self._over[n])]
         back = [n for n in self._reopenings() if n < life.end] if total else []
@@ -241,7 +247,7 @@ class Truth:
     def _runs(self, life: _Life) -> Spans:
         """When the clock runs: from its start on, less the time that the case waits, or was over."""
         still = () if life.metric == "first_reply" else self._facts[-1].sla.paused_by
-        total = life.name == "resolution:total"
+        total = _rests(life)
         found: Spans = []
         begun: datetime | None = self._log[life.start].at
         for n in range(life.start, min(life.end + 1, len(self._log))):

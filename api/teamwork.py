@@ -213,9 +213,23 @@ class Teamwork(Verbs):
                 raise ForbiddenError(f"{who.name} may not go below {floor}, which a rule demands; ask an admin.")
             cases.change(conn, case_id, severity=severity)
             self.record(conn, case_id, who, now, ("severity_set", {"severity": severity, "reason_code": word}))
+            if severity != case["severity"]:
+                self.tell_helpdesk(conn, case_id, word, now)
             return case_id, {"case": case_id, "severity": severity}
 
         return self.once("set_severity", who, key, [case_id, severity, reason], change)
+
+    def tell_helpdesk(self, conn: Connection, case_id: str, reason: str, now: datetime) -> None:
+        """A person changed severity or team: the case's ticket gets a note with priority, group and tags as they are now.
+
+        One note for each change, after the entry in the log that tells of it.
+        """
+        case = cases.get(conn, case_id)
+        if case["source"] in self.rules.helpdesks and case["external_id"]:
+            known = {name: case[name] or "" for name in ("issue_type", "severity", "primary_team")}
+            note = {"kind": "note", "case": case_id, "draft": "", "reason": reason, **known}
+            seq = len(clocks.log_of(conn, [case_id])[case_id])
+            mail.post(conn, mail.HELPDESK + case["source"], f"note:{case_id}:{seq}", note, now=now, case_id=case_id)
 
     def adopt_policy(self, who: Principal, case_id: str, reason: str, *, key: str | None = None) -> dict[str, Any]:
         """Put a case under the commitments in force now instead of those that it was triaged under: `{"case"}`.

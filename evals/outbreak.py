@@ -1,7 +1,8 @@
 """Measures outbreak detection: reports of one lot among near misses and cases that have nothing to do with it.
 
 `python -m evals.outbreak DIR` reads `lot.jsonl` (every row reports the same lot, in the wire form of an escalation) and
-`near.jsonl` (no row does), mixes them with escalations of the judgement set as if all had come in within two days, and lets
+`near.jsonl` (no row does), or one file of both, whose rows say `group` (`lot` or anything else) and `of` (the lot that they are
+about, "" for none), one lot after the other. It mixes them with escalations of the judgement set as if all had come in within two days, and lets
 each in turn pass the detector. `--show` lists every miss, wrong link and offered merge.
 """
 
@@ -62,6 +63,28 @@ def load(path: Path) -> list[Escalation]:
             found.append(intake.parse(row, now=datetime.fromisoformat(row["received_at"]), case_id=row["id"]))
         except (ValueError, KeyError, TypeError, AttributeError, AgentError) as e:
             raise DatasetError(f"{path}, line {number}: not an escalation ({e}); correct that line.") from None
+    return found
+
+
+def lots(source: Path) -> list[tuple[str, list[Escalation], list[Escalation]]]:
+    """Name, reports and other cases of every lot of a folder or file.
+
+    Raises:
+        DatasetError: with file and line, or when there is no report.
+
+    """
+    if not source.is_file():
+        found = [(source.name, load(source / "lot.jsonl"), load(source / "near.jsonl"))]
+    else:
+        cases = load(source)
+        rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+        told = [(case, row.get("group"), str(row.get("of", ""))) for case, row in zip(cases, rows, strict=True)]
+        found = [
+            (name, [c for c, group, of in told if group == "lot" and of == name], [c for c, group, of in told if group != "lot" and of in {name, ""}])
+            for name in dict.fromkeys(of for _, group, of in told if group == "lot")
+        ]  # fmt: skip
+    if not found or not all(reports for _, reports, _ in found):
+        raise DatasetError(f"{source}: holds no report of a lot; give it at least three.")
     return found
 
 
@@ -128,7 +151,7 @@ def _shown(done: Run, lot: Iterable[str], texts: dict[str, str]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: figures on standard output; 2 when a file cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m evals.outbreak", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder with lot.jsonl and near.jsonl")
+    parser.add_argument("source", type=Path, help="folder with lot.jsonl and near.jsonl, or a file of both")
     parser.add_argument("--others", type=int, default=OTHERS, help="cases of the judgement set that are mixed in")
     parser.add_argument("--seed", type=int, default=0, help="which of them, and when they come in")
     parser.add_argument("--show", action="store_true", help="list misses, wrong links and offered merges")
@@ -138,9 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from retrieval.multilingual import MultilingualEncoder
 
     try:
-        lot, near = load(chosen.folder / "lot.jsonl"), load(chosen.folder / "near.jsonl")
-        if not lot:
-            raise DatasetError(f"{chosen.folder / 'lot.jsonl'}: holds no report; give it at least three.")
+        sets = lots(chosen.source)
         judge = load_judge(SentenceEncoder(), MultilingualEncoder())
         rules = load_rules(PROMPTS, judge.pack)
         others = [row.case for row in load_dataset()]
@@ -148,17 +169,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     random.Random(chosen.seed).shuffle(others)  # noqa: S311 - reproducible, no secret
-    cases = [*lot, *near, *others[: chosen.others]]
     tracer = Tracer(judge.pack, judge.reader.signals, rules, Middle.of(judge.classifier.taught), b"evals")
-    traces = [trace(judge, tracer, case) for case in cases]
-    done = run(rules, timed(traces[: len(lot)], traces[len(lot) :], chosen.seed))
-    ids = [case.id for case in lot]
-    figures = measure(done, ids)
-    lines = (f"{name.replace('_', ' '):40}{figure}" for name, figure in figures.items())
-    print(json.dumps(figures, indent=2) if chosen.json else "\n".join(lines))
-    if chosen.show:
-        texts = {case.id: " ".join(case.messages[-1].text.split())[:100] for case in cases}
-        print("\n".join(["", *_shown(done, ids, texts)]), file=sys.stderr if chosen.json else sys.stdout)
+    mixed = [trace(judge, tracer, case) for case in others[: chosen.others]]
+    told = [case for _, reports, near in sets for case in (*reports, *near)]
+    texts = {case.id: " ".join(case.messages[-1].text.split())[:100] for case in (*others, *told)}
+    figures: dict[str, Json] = {}
+    for name, reports, near in sets:
+        lot = [trace(judge, tracer, case) for case in reports]
+        around = [trace(judge, tracer, case) for case in near]
+        done = run(rules, timed(lot, [*around, *mixed], chosen.seed))
+        ids = [case.id for case in reports]
+        figures[name] = measure(done, ids)
+        if not chosen.json:
+            print("\n".join([name, *(f"  {what.replace('_', ' '):40}{n}" for what, n in figures[name].items())]))
+        if chosen.show:
+            print("\n".join(_shown(done, ids, texts)), file=sys.stderr if chosen.json else sys.stdout)
+    if chosen.json:
+        print(json.dumps(figures, indent=2))
     return 0
 
 

@@ -98,6 +98,23 @@ _DONE: Final = re.compile(
     r"promise?|annonc\w{1,4}|indiqu\w{1,3}|anunci\w{1,4}|indica\w{0,3}|vermeld\w{0,2}|renvoyée?|dit|prometi\w{1,5}|dijo|dijeron|dijisteis|promesso|detto|beloofd|toegezegd|zei|gezegd|prometeram|disse|disseram)\b",
     _I,
 )
+_UNTIL: Final = re.compile(
+    r"\b(?:until|till|til|bis|jusqu['’]au|jusqu['’]à|jusqu['’]en|hasta|fino|sino|tot|até)"
+    r"(?: (?:the|at least|zum|mindestens|le|la|el|a|al|à|ao|en met|de|het|o|dia|día|ao dia|el día|about|around|after))* ?$",
+    _I,
+)
+_ABSENT: Final = re.compile(
+    r"\b(?:away|out of (?:town|(?:the )?country|(?:the )?office)|abroad|overseas|on (?:holiday|vacation|(?:annual )?leave|a (?:business )?trip|tour)|"
+    r"travell?ing|in hospital|(?:not|won['’]t be|isn['’]t|wasn['’]t|weren['’]t) (?:at )?(?:home|back|in|here|around|reachable|available)|unreachable|"
+    r"verreist|abwesend|weg|fort|unterwegs|außer haus|ortsabwesend|(?:nicht|nie|niemand) (?:da|daheim|zu ?hause|erreichbar|im haus)|"
+    r"(?:im|in|auf) (?:dem |der )?(?:urlaub|ausland|krankenhaus|reisen|dienstreise|geschäftsreise|reha|kur|montage)|"
+    r"absente?s?|en (?:vacances|déplacement|voyage|congés?)|à l['’](?:étranger|hôpital)|(?:pas|ni) (?:chez (?:moi|nous|lui|elle)|là|joignables?|rentrée?s?)|"
+    r"fuera(?: de casa| del país)?|de (?:vacaciones|viaje)|ausentes?|en el (?:extranjero|hospital)|no (?:estoy|estaré|estaba|estaremos|estábamos) (?:en casa|aquí)|"
+    r"via|fuori(?: casa| città| sede)?|in (?:vacanza|ferie|viaggio|trasferta|ospedale)|all['’]estero|assent[ei]|non (?:sono|sarò|ero|saremo|eravamo) (?:a casa|in casa|raggiungibile)|"
+    r"afwezig|op (?:vakantie|reis|zakenreis)|in het (?:buitenland|ziekenhuis)|(?:niet|nooit) (?:thuis|bereikbaar|aanwezig)|"
+    r"fora(?: de casa| do país)?|de (?:férias|viagem)|em viagem|no (?:estrangeiro|hospital)|não (?:estou|estarei|estava|estaremos|estávamos) em casa)\b",
+    _I,
+)
 _PROMISED: Final = re.compile(
     r"\b(?:toegezegd|beloofd|gepland|verwacht|aangekondigd|bezorging|levering|zou)\b[^.!?\n]{0,30}\b(?:voor|uiterlijk) (?:de |het )?$",
     _I,
@@ -147,6 +164,8 @@ def why_binding(text: str, start: int, end: int, edges: tuple[int, int], within:
     left = max((c.end() for c in _CLAUSE.finditer(text, max(0, start - 120), start)), default=max(0, start - 120))
     stop = _CLAUSE.search(text, end, end + 80)
     right = stop.start() if stop else min(len(text), end + 80)
+    if _absence(text, (max(left, edges[0], start - 90), start), (end, min(right, edges[1]))):
+        return ""
     if within and (_DONE.search(text, left, start) or not _DEMAND.search(text, left, right)):
         return ""
     bound = None if _PROMISED.search(text, left, start) else _BINDING.search(text, max(0, start - 50), start)
@@ -161,6 +180,17 @@ def why_binding(text: str, start: int, end: int, edges: tuple[int, int], within:
     if bound is None and _WANTED.search(text[end:right]):
         bound = _FOR.search(text, left, start)
     return next(word.lower() for word in bound.groups() if word) if bound else ""
+
+
+def _absence(text: str, before: tuple[int, int], after: tuple[int, int]) -> bool:
+    """Whether a day ends the time for which somebody is away: it binds nobody."""
+    until = _UNTIL.search(text, *before)
+    if until is None:
+        return False
+    away = max((m.end() for m in _ABSENT.finditer(text, before[0], until.start())), default=-1)
+    if away >= 0:
+        return _DEMAND.search(text, away, until.start()) is None
+    return _ABSENT.search(text, after[0], min(after[1], after[0] + 30)) is not None
 
 
 def _event(text: str, before: tuple[int, int], after: tuple[int, int]) -> str:

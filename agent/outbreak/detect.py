@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -121,7 +121,10 @@ class Detector:
         """Whether a new group and an incident share lot or article and, taken together, their words."""
         g, m = self._group(group), self._group(members)
         shared = g.lots & m.lots or g.skus & m.skus
-        return bool(shared and g.kinds & m.kinds) and m.nearness(g) >= self.rules.nearness.same_article
+        if not (shared and g.kinds & m.kinds) or (g.faults and m.faults and not g.faults & m.faults):
+            return False
+        bars = self.rules.nearness
+        return m.nearness(g) >= (bars.same_fault if g.faults & m.faults else bars.same_article)
 
     def _group(self, members: Sequence[Trace]) -> _Group:
         return _Group(members, frozenset(self.rules.kind(m.issue_type) for m in members))
@@ -142,35 +145,47 @@ class Detector:
 
     def _link(self, t: Trace, g: _Group) -> Link | None:
         """Why a case belongs to a group, if it does: the surest of the ways whose words are near enough."""
+        if t.settled or t.asks:
+            return None
         near = g.nearness(t)
-        least = self.rules.nearness.asking if t.asks or g.asks else -1.0
         ways = self._ways(t, g)
-        return next((Link(t.case_id, why, near, sure) for why, bar, sure in ways if near >= max(bar, least)), None)
+        return next((Link(t.case_id, why, near, sure) for why, bar, sure in ways if near >= bar), None)
 
     def _ways(self, t: Trace, g: _Group) -> Iterator[tuple[str, float, bool]]:
         """What a case shares with a group, how near their words must then be, and whether it is sure; surest first."""
         rules, bars, kind = self.rules, self.rules.nearness, self.rules.kind(t.issue_type)
-        words = bars.words_pair + (bars.words - bars.words_pair) * g.many
-        article = bars.same_article_pair + (bars.same_article - bars.same_article_pair) * g.many
-        same, harms = kind in g.kinds, t.harms & g.harms
-        other = bool(kind and g.kinds and not same)
+        same, other = kind in g.kinds, bool(kind and g.kinds and kind not in g.kinds)
+        faults = t.faults & g.faults
+        apart = bool(t.faults and g.faults and not faults)
         another = bool(t.skus and g.skus and not t.skus & g.skus)
-        if (lots := (t.lots & (g.lots | g.codes)) | (t.codes & g.lots)) and not another:
-            bar = bars.same_lot if same else bars.same_lot_other_kind if other else bars.same_lot_and_outcome
+        if (lots := (_same(t.lots, g.lots | g.codes)) | _same(t.codes, g.lots)) and not another:
+            doubt = other or apart
+            bar = bars.same_lot_other_fault if doubt else bars.same_lot if same else bars.same_lot_and_outcome
             yield f"same lot {_list(lots)}", bar, True
-        if other:
+        if other or g.other_lot(t):
             return
         if (skus := t.skus & g.skus) and (not kind or t.issue_type in rules.by_article):
-            like = f"same harm ({_list(harms)})" if harms else "like words"
-            bar = bars.same_article_and_harm if same and harms else article if g.kinds else words
-            bar = max(bar, bars.same_article_other_harm) if t.harms and g.harms and not harms else bar
-            yield f"same article {_list(skus)}, {like}", bar, True
+            pair, many = (
+                (bars.same_fault_pair, bars.same_fault) if faults else (bars.same_article_pair, bars.same_article)
+            )
+            like = f"same fault ({_list(faults)})" if faults else "like words"
+            yield (
+                f"same article {_list(skus)}, {like}",
+                bars.same_article_other_fault if apart else g.bar(pair, many),
+                True,
+            )
         if t.issue_type in rules.outages and (shared := self._shared_place(t, g)):
             yield f"outage of the same hour, same {shared}", -1.0, False
         if t.lane and t.issue_type in rules.deliveries and t.lane in {m.lane for m in g.members}:
             yield f"same way {t.lane}", bars.same_lane, False
-        if same and t.issue_type in rules.by_words and not another and not g.other_lot(t):
-            yield "like words", words, False
+        if (
+            (same or (not kind and faults))
+            and not another
+            and not apart
+            and (not kind or t.issue_type in rules.by_words)
+        ):
+            pair, many = (bars.words_and_fault_pair, bars.words_and_fault) if faults else (bars.words_pair, bars.words)
+            yield f"like words{f' and fault ({_list(faults)})' if faults else ''}", g.bar(pair, many), False
 
     def _shared_place(self, t: Trace, g: _Group) -> str:
         """The error, page or harm that a case shares with outages of the group within the hour."""
@@ -206,10 +221,10 @@ class _Group:
     def __init__(self, members: Sequence[Trace], kinds: frozenset[str]) -> None:
         self.members = members
         self.kinds = kinds - {""}
-        self.asks = all(m.asks for m in members)
         self.many = min(1.0, (_customers(members) - 1) / (_MANY - 1))
         """0 for one customer, 1 for many."""
-        self.skus, self.lots, self.harms = (_held(members, what) for what in ("skus", "lots", "harms"))
+        self.skus, self.lots = (_held(members, what) for what in ("skus", "lots"))
+        self.faults = _main(members)
         self.codes = _union(m.codes for m in members)
         self.vector, self.english = (_mean(members, what) for what in ("vector", "english"))
 
@@ -219,9 +234,13 @@ class _Group:
         cosines = [float(a @ b) for a, b in pairs if a.size and b.size]
         return sum(cosines) / len(cosines) if cosines else 0.0
 
+    def bar(self, pair: float, many: float) -> float:
+        """A bar between the one against one customer and the one against many."""
+        return pair + (many - pair) * self.many
+
     def other_lot(self, t: Trace) -> bool:
         """Whether both name a lot, and not the same."""
-        return bool(t.lots and self.lots and not t.lots & self.lots)
+        return bool(t.lots and self.lots and not _same(t.lots | t.codes, self.lots | self.codes))
 
 
 def _held(members: Sequence[Trace], what: str) -> frozenset[str]:
@@ -233,6 +252,23 @@ def _held(members: Sequence[Trace], what: str) -> frozenset[str]:
     counts = Counter(v for _, v in held)
     shared = frozenset(v for v, n in counts.items() if n > 1)
     return shared or frozenset(counts)
+
+
+_ALIKE: Final = str.maketrans("OIL", "011")
+"""Letters that are read for figures."""
+
+
+def _same(these: frozenset[str], those: frozenset[str]) -> frozenset[str]:
+    """Marks of the first that are among the second, an O being as good as a zero and an I or L as a one."""
+    known = {name.translate(_ALIKE) for name in those}
+    return frozenset(name for name in these if name.translate(_ALIKE) in known)
+
+
+def _main(members: Sequence[Trace]) -> frozenset[str]:
+    """The faults of a group: those that a third of those tell who tell any."""
+    telling = [m.faults for m in members if m.faults]
+    counts = Counter(name for faults in telling for name in faults)
+    return frozenset(name for name, n in counts.items() if n * 3 >= len(telling))
 
 
 def _mean(members: Sequence[Trace], what: str) -> Vector:

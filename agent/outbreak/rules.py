@@ -30,24 +30,28 @@ class Nearness(_File):
     """Beside a shared lot and the same kind of trouble."""
     same_lot_and_outcome: _Bar
     """Beside a shared lot, where an issue type says who must act and not what happened."""
-    same_lot_other_kind: _Bar
-    """Beside a shared lot, where the issue types say that something else happened: one of them may be mistaken."""
+    same_lot_other_fault: _Bar
+    """Beside a shared lot, where faults or issue types say that something else happened: they may be mistaken."""
+    same_fault: _Bar
+    """Beside a shared article and a shared fault, to the mean of eight or more reports."""
+    same_fault_pair: _Bar
+    """The same, to one other report; the bar moves evenly from one to eight."""
     same_article: _Bar
-    """Beside a shared article, to the mean of eight or more reports."""
+    """Beside a shared article, where one of both tells no fault that is known, to the mean of eight or more reports."""
     same_article_pair: _Bar
-    """Beside a shared article, to one other report; the bar rises evenly from one to eight."""
-    same_article_and_harm: _Bar
-    """Beside a shared article and a shared harm."""
-    same_article_other_harm: _Bar
-    """Beside a shared article, where both tell harms and none is shared."""
+    """The same, to one other report."""
+    same_article_other_fault: _Bar
+    """Beside a shared article, where both tell faults and none is shared."""
     same_lane: _Bar
     """Beside a shared carrier and part of the country."""
+    words_and_fault: _Bar
+    """Of the words, beside a shared fault, to the mean of eight or more reports."""
+    words_and_fault_pair: _Bar
+    """The same, to one other report."""
     words: _Bar
     """Of the words alone, to the mean of eight or more reports."""
     words_pair: _Bar
     """Of the words alone, to one other report."""
-    asking: _Bar
-    """Of a case that only asks, whatever else it shares."""
     duplicate: _Bar
     """Of two cases of one customer, to offer their merge."""
 
@@ -59,6 +63,15 @@ class Asks(_File):
     types: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
     """One of these signals was found."""
+
+
+class Fault(_File):
+    """One nature of faults."""
+
+    harms: tuple[str, ...] = ()
+    """Harms of `harms.yaml` that are of it."""
+    any: tuple[str, ...] = ()
+    """Patterns of what customers write beside them."""
 
 
 class OutbreakRules(_File):
@@ -84,6 +97,12 @@ class OutbreakRules(_File):
     reports: tuple[str, ...] = ()
     """Signals that a report shows; the sentences in which they stand count twice."""
     asks: tuple[Asks, ...] = ()
+    faults: Mapping[str, Fault] = Field(default_factory=dict[str, Fault])
+    """Nature -> what shows it. An article with a fault of one nature is no report of one of another."""
+    settled: tuple[str, ...] = ()
+    """Patterns of what says that a matter is over."""
+    unsettled: tuple[str, ...] = ()
+    """Patterns of what takes that back."""
     pages: Mapping[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
     """Part of the shop -> patterns of what customers call it."""
 
@@ -124,13 +143,16 @@ def load_rules(prompts: Path, pack: Pack) -> OutbreakRules:
     _need(path, "issue type", types, pack.issue_types)
     _need(path, "signal", (*rules.reports, *(s for a in rules.asks for s in a.any)), pack.signals)
     _need(path, "severity", [s for a in rules.asks for s in a.severities], pack.severities)
-    for name, told in rules.pages.items():
+    _need(path, "harm", [h for f in rules.faults.values() for h in f.harms], pack.harms)
+    faults = {f"faults.{name}": fault.any for name, fault in rules.faults.items() if fault.any}
+    once = {name: told for name, told in (("settled", rules.settled), ("unsettled", rules.unsettled)) if told}
+    for name, told in {**{f"pages.{n}": t for n, t in rules.pages.items()}, **faults, **once}.items():
         try:
             empty = words(told).matches_nothing
         except re.error as error:
-            raise BrokenFile(path, 0, f"pages.{name}: not a pattern ({error})", "correct this pattern") from None
+            raise BrokenFile(path, 0, f"{name}: not a pattern ({error})", "correct this pattern") from None
         if empty or not told:
-            raise BrokenFile(path, 0, f"pages.{name}: matches every text", "give it patterns with words")
+            raise BrokenFile(path, 0, f"{name}: matches every text", "give it patterns with words")
     return rules
 
 

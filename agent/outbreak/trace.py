@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from agent.case import Customer, Entity, EntityKind, Escalation, Order, Span
 from agent.classifier import ENGLISH, Taught
 from agent.entities import lot_key, order_key
+from agent.outbreak.faults import Faults, asked
 from agent.outbreak.rules import OutbreakRules
 from agent.pack import Pack
 from agent.patterns import Cased, words
@@ -54,8 +55,12 @@ class Trace:
     """Error codes as the shop shows them."""
     harms: frozenset[str] = frozenset()
     """Concrete harms of the pack that the customer tells, the general ones left out."""
+    faults: frozenset[str] = frozenset()
+    """Natures of the faults that it tells of, by `faults` of the rules."""
     asks: bool = False
     """It asks something and reports nothing."""
+    settled: bool = False
+    """It says that its matter is over."""
     vector: Vector = field(default_factory=lambda: EMPTY)
     """Unit vector of the customer's own words in any language, those that tell what happened counted twice, freed of what
     all complaints share; empty when there are none."""
@@ -87,6 +92,7 @@ class Tracer:
     def __init__(self, pack: Pack, signals: Signals, rules: OutbreakRules, middle: Middle, secret: bytes) -> None:
         """`secret` keys the hashes of customers, so that a table of addresses does not open them."""
         self._signals, self._rules, self._middle, self._secret = signals, rules, middle, secret
+        self._faults = Faults(signals, rules)
         self._catalogue = {_code(p.sku): p.sku.upper() for p in pack.products}
         self._hosts = frozenset(pack.store.hosts)
         self._general = frozenset(name for name, harm in pack.harms.items() if harm.general)
@@ -103,6 +109,9 @@ class Tracer:
         text = "\n".join(seen.own)
         orders = (*found.values("order_id"), case.order_ref, order.id if order else "")
         keys = frozenset(order_key(o) for o in orders if o)
+        said = [case.messages[s.message].text[s.start : s.end] for s in seen.spans]
+        goods = issue_type in rules.by_article or not rules.kind(issue_type)
+        faults = self._faults.of(said, issue_type, seen.language.code)
         english = seen.sense.english if seen.sense.language == ENGLISH else EMPTY
         rows = [row for row, span in enumerate(seen.spans, start=1) if self._tells(case, seen, span, issue_type)]
         return Trace(
@@ -112,15 +121,15 @@ class Tracer:
             issue_type=issue_type,
             skus=self._articles(text, {e.detail.upper() for e in _said(case, seen, "product") if e.detail}, order),
             lots=frozenset(e.value for e in _said(case, seen, "lot")),
-            codes=frozenset(_codes(seen)) - keys
-            if issue_type in rules.by_article or not rules.kind(issue_type)
-            else frozenset(),
+            codes=frozenset(_codes(seen)) - keys if goods else frozenset(),
             orders=keys,
             lane=_lane(order, seen) if issue_type in rules.deliveries else "",
             pages=frozenset(self._pages(text, seen)) if outage else frozenset(),
             errors=frozenset(_errors(text)) if outage else frozenset(),
             harms=frozenset(told - self._general),
-            asks=self._asks(seen, issue_type, severity),
+            faults=faults,
+            asks=not faults and (self._asks(seen, issue_type, severity) or (goods and any(map(asked, said)))),
+            settled=self._faults.settled(said),
             vector=_freed(seen.sense.multilingual, rows, self._middle.multilingual),
             english=_freed(english, rows, self._middle.english),
         )

@@ -17,7 +17,7 @@ from api.store.tables import incident_cases, incidents, merge_offers, traces
 
 MOST = 300
 """Traces that a new case is compared with, the newest ones."""
-_SETS = ("skus", "lots", "orders", "pages", "errors", "harms")
+_SETS = ("skus", "lots", "orders", "pages", "errors", "harms", "codes", "faults")
 
 
 def put(conn: Connection, trace: Trace, digest: str) -> None:
@@ -144,7 +144,8 @@ def answer(conn: Connection, case_id: str, other: str, state: str) -> bool:
 def _row(trace: Trace) -> dict[str, Any]:
     sets = {name: sorted(getattr(trace, name)) for name in _SETS}
     return {
-        "customer": trace.customer, "data": {**sets, "issue_type": trace.issue_type, "lane": trace.lane, "asks": trace.asks},
+        "customer": trace.customer, "data": {**sets, "issue_type": trace.issue_type, "lane": trace.lane,
+                 "asks": trace.asks, "settled": trace.settled},
         "vector": trace.vector.astype(np.float16).tobytes(), "english": trace.english.astype(np.float16).tobytes(),
     }  # fmt: skip
 
@@ -153,7 +154,8 @@ def _trace(row: RowMapping) -> Trace:
     data: Mapping[str, Any] = row["data"]
     return Trace(
         case_id=row["case_id"], at=row["at"], customer=row["customer"], issue_type=data["issue_type"],
-        lane=data["lane"], asks=data["asks"], skus=frozenset(data["skus"]), lots=frozenset(data["lots"]),
+        lane=data["lane"], asks=data["asks"], settled=data.get("settled", False),
+        codes=frozenset(data.get("codes", ())), faults=frozenset(data.get("faults", ())), skus=frozenset(data["skus"]), lots=frozenset(data["lots"]),
         orders=frozenset(data["orders"]), pages=frozenset(data["pages"]), errors=frozenset(data["errors"]),
         harms=frozenset(data["harms"]), vector=_vector(row["vector"]), english=_vector(row["english"]),
     )  # fmt: skip

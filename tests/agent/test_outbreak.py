@@ -31,7 +31,7 @@ def words(near: float) -> Any:
 
 def trace(name: str, hour: float = 0, near: float = SAME, **more: Any) -> Trace:
     base = Trace(name, NOW + timedelta(hours=hour), customer=f"of {name}", issue_type="damaged_or_defective", vector=words(near))  # fmt: skip
-    return replace(base, **{k: frozenset({v}) if k in {"skus", "lots", "codes", "orders", "pages", "errors", "harms"} else v for k, v in more.items()})  # fmt: skip
+    return replace(base, **{k: (v if isinstance(v, frozenset) else frozenset({v})) if k in {"skus", "lots", "codes", "orders", "pages", "errors", "harms", "faults"} else v for k, v in more.items()})  # fmt: skip
 
 
 def pass_by(*traces: Trace, rules: OutbreakRules = RULES) -> tuple[dict[str, str], list[Sighting]]:
@@ -64,13 +64,14 @@ def test_three_customers_with_one_lot_found_an_incident_and_the_fourth_joins_it(
 
 def test_every_link_says_why():
     _, seen = pass_by(
-        trace("a", lots="VB2609", skus="BLN-610"), trace("b", lots="VB2609"), trace("c", skus="BLN-610", harms="leaks"),
-        trace("d", near=0.5, skus="BLN-610", harms="leaks"),
+        trace("a", lots="VB2609", skus="BLN-610"), trace("b", lots="VB2609"), trace("c", skus="BLN-610", faults="leak"),
+        trace("d", near=0.5, skus="BLN-610", faults="leak"), trace("e", near=0.7, faults="leak"),
     )  # fmt: skip
     reasons = {link.case_id: str(link) for s in seen for link in s.links}
     assert reasons["b"] == "same lot VB2609, nearness 1.00"
     assert reasons["c"].startswith("same article BLN-610, like words, nearness 1.00")
-    assert reasons["d"].startswith("same article BLN-610, same harm (leaks), nearness 0.5")
+    assert reasons["d"].startswith("same article BLN-610, same fault (leak), nearness 0.5")
+    assert reasons["e"].startswith("like words and fault (leak), nearness 0.68")
 
 
 def test_one_customer_counts_once():
@@ -101,25 +102,26 @@ def test_a_case_between_two_that_share_nothing_brings_both_together():
 
 
 def test_an_early_report_is_gathered_once_the_incident_is_clear():
-    early = trace("early", 0, near=0.5, skus="BLN-610", harms="leaks")
-    others = [trace(n, 1 + i, near=SAME, skus="BLN-610", harms="leaks") for i, n in enumerate("abc")]
-    assert linked(early, *others) == {"early", "a", "b", "c"}
+    early = trace("early", 0, near=0.4, skus="BLN-610", faults="leak")
+    others = [trace(n, 1 + i, near=SAME, skus="BLN-610", faults="leak") for i, n in enumerate("abcd")]
+    assert linked(early, *others[:2]) == set()
+    assert linked(early, *others) == {"early", "a", "b", "c", "d"}
 
 
 def test_a_case_that_fits_two_incidents_joins_the_surer_and_names_the_other():
     lot = [trace(n, lots="VB2609") for n in "abc"]
-    words_alone = [trace(n, lots="XX9", skus="BLN-610") for n in "def"]
+    words_alone = [trace(n, skus="BLN-610") for n in "def"]
     incidents = dict.fromkeys("abc", "one") | dict.fromkeys("def", "two")
-    new = trace("g", near=0.9, lots="VB2609", skus="BLN-610")
+    new = trace("g", near=0.95, lots="VB2609", skus="BLN-610")
     seen = Detector(RULES).look(new, [*lot, *words_alone], incidents)
     assert (seen.verdict, {seen.incident, *seen.also}) == ("joins", {"one", "two"})
 
 
 def test_a_second_wave_on_the_same_article_belongs_to_the_incident_of_the_first():
-    first = [trace(f"m{i}", skus="BLN-610", harms="leaks") for i in range(9)]
+    first = [trace(f"m{i}", skus="BLN-610", faults="leak") for i in range(9)]
     own = np.eye(64, dtype=np.float32)
-    told = [0.32 * own[0] + 0.6 * own[62] + 0.733 * own[40 + i] for i in range(3)]
-    second = [trace(n, i, vector=told[i], skus="BLN-610") for i, n in enumerate("abc")]
+    told = [0.19 * own[0] + 0.65 * own[62] + 0.7358 * own[40 + i] for i in range(3)]
+    second = [trace(n, i, vector=told[i], skus="BLN-610", faults="leak") for i, n in enumerate("abc")]
     incidents = dict.fromkeys((t.case_id for t in first), "one")
     look = Detector(RULES).look
     assert look(second[0], first, incidents).verdict == "nothing"
@@ -136,8 +138,8 @@ def test_the_new_case_may_be_among_the_recent_ones():
 
 
 def founded(new: Trace) -> bool:
-    """Whether `new` joins an incident of nine customers: one article, one lot, one harm, and like words."""
-    nine = [trace(f"m{i}", skus="BLN-610", lots="VB2609", harms="leaks") for i in range(9)]
+    """Whether `new` joins an incident of nine customers: one article, one lot, one fault, and like words."""
+    nine = [trace(f"m{i}", skus="BLN-610", lots="VB2609", faults="leak") for i in range(9)]
     return Detector(RULES).look(new, nine, dict.fromkeys((t.case_id for t in nine), "one")).verdict == "joins"
 
 
@@ -151,16 +153,40 @@ def test_a_mark_that_another_customer_calls_a_lot_is_one():
     assert linked(*(trace(n, near=0.1 + i / 9, codes="VB2609") for i, n in enumerate("abc"))) == set()
 
 
-def test_an_article_and_another_harm_need_words_that_are_more_alike():
-    assert founded(trace("x", near=0.37, skus="BLN-610"))
-    assert not founded(trace("x", near=0.37, skus="BLN-610", harms="odd_smell"))
+def test_a_lot_is_the_same_when_a_letter_was_read_for_a_figure():
+    three = [trace(n, near=0.3 + i / 9, lots=lot) for i, (n, lot) in enumerate(zip("abc", ("L2611O", "L26110", "LZ611O"), strict=True))]  # fmt: skip
+    assert linked(*three[:2], trace("d", near=0.7, lots="126ll0".upper())) == {"a", "b", "d"}
+    assert linked(*three) == set()
 
 
-def test_a_shared_article_needs_like_words_or_a_like_harm_and_some():
-    assert founded(trace("x", near=0.4, skus="BLN-610"))
-    assert founded(trace("x", near=0.2, skus="BLN-610", harms="leaks"))
-    assert not founded(trace("x", near=0.2, skus="BLN-610"))
-    assert not founded(trace("x", near=0.05, skus="BLN-610", harms="leaks"))
+def test_a_shared_article_needs_a_like_fault_and_some_like_words_or_very_like_words():
+    assert founded(trace("x", near=0.21, skus="BLN-610", faults="leak"))
+    assert not founded(trace("x", near=0.19, skus="BLN-610", faults="leak"))
+    assert founded(trace("x", near=0.56, skus="BLN-610"))
+    assert not founded(trace("x", near=0.54, skus="BLN-610"))
+
+
+def test_another_fault_of_the_same_article_is_another_matter():
+    assert not founded(trace("x", near=0.79, skus="BLN-610", faults="noise"))
+    assert not founded(trace("x", near=0.79, faults="noise"))
+    assert founded(trace("x", near=0.21, skus="BLN-610", faults=frozenset({"leak", "noise"})))
+
+
+def test_another_lot_of_the_same_article_is_another_matter():
+    assert founded(trace("x", near=0.9, skus="BLN-610", faults="leak"))
+    assert not founded(trace("x", near=0.99, skus="BLN-610", lots="VB2610", faults="leak"))
+
+
+def test_the_same_lot_with_another_fault_needs_like_words():
+    assert founded(trace("x", near=0.39, lots="VB2609", faults="noise"))
+    assert not founded(trace("x", near=0.37, lots="VB2609", faults="noise"))
+
+
+def test_a_fault_of_a_few_members_is_not_that_of_the_group():
+    nine = [trace(f"m{i}", skus="BLN-610", faults="leak" if i > 1 else "noise") for i in range(9)]
+    look, incidents = Detector(RULES).look, dict.fromkeys((t.case_id for t in nine), "one")
+    assert look(trace("x", near=0.7, skus="BLN-610", faults="leak"), nine, incidents).verdict == "joins"
+    assert look(trace("x", near=0.7, skus="BLN-610", faults="noise"), nine, incidents).verdict == "nothing"
 
 
 def test_an_article_that_is_one_digit_off_never_links():
@@ -179,18 +205,19 @@ def test_a_lot_and_like_words_outweigh_an_issue_type_that_may_be_mistaken():
 
 
 def test_broken_and_dangerous_are_one_kind_of_trouble():
-    assert founded(trace("x", near=0.4, skus="BLN-610", issue_type="product_safety"))
+    assert founded(trace("x", near=0.61, skus="BLN-610", issue_type="product_safety"))
 
 
-def test_a_case_that_only_asks_does_not_link_by_its_article():
-    assert founded(trace("x", near=0.5, skus="BLN-610"))
-    assert not founded(trace("x", near=0.49, skus="BLN-610", asks=True))
+def test_what_only_asks_or_is_settled_never_links():
+    assert not founded(trace("x", near=0.99, skus="BLN-610", lots="VB2609", asks=True))
+    assert not founded(trace("x", near=0.99, skus="BLN-610", lots="VB2609", faults="leak", settled=True))
 
 
-def test_a_lawyers_letter_joins_by_its_lot_or_by_its_article_and_words():
+def test_a_lawyers_letter_joins_by_its_lot_its_article_or_its_fault():
     letter = "legal_or_press_threat"
     assert founded(trace("x", near=0.4, lots="VB2609", issue_type=letter))
-    assert founded(trace("x", near=0.5, skus="BLN-610", issue_type=letter))
+    assert founded(trace("x", near=0.3, skus="BLN-610", faults="leak", issue_type=letter))
+    assert founded(trace("x", near=0.4, faults="leak", issue_type=letter))
     assert not founded(trace("x", near=0.1, lots="VB2609", issue_type=letter))
     assert not founded(trace("x", near=0.99, issue_type=letter))
 
@@ -202,8 +229,10 @@ def test_refunds_of_one_article_are_no_incident_without_very_like_words():
 
 
 def test_words_alone_link_only_when_very_near_and_nothing_speaks_against_it():
-    assert founded(trace("x", near=0.5))
-    assert not founded(trace("x", near=0.4))
+    assert founded(trace("x", near=0.61))
+    assert not founded(trace("x", near=0.59))
+    assert founded(trace("x", near=0.37, faults="leak"))
+    assert not founded(trace("x", near=0.35, faults="leak"))
     assert not founded(trace("x", near=0.9, lots="KT2610"))
 
 
@@ -224,8 +253,8 @@ def test_an_article_of_a_large_order_that_no_other_customer_has_does_not_count()
     others = [trace(n, skus="BLN-610", lots="VB2609") for n in "bc"]
     incidents = dict.fromkeys("abc", "one")
     look = Detector(RULES).look
-    assert look(trace("x", near=0.5, skus="MUG-004"), [big, *others], incidents).verdict == "nothing"
-    assert look(trace("x", near=0.5, skus="BLN-610"), [big, *others], incidents).verdict == "joins"
+    assert look(trace("x", near=0.65, skus="MUG-004"), [big, *others], incidents).verdict == "nothing"
+    assert look(trace("x", near=0.65, skus="BLN-610"), [big, *others], incidents).verdict == "joins"
 
 
 def outage(name: str, hour: float, **more: Any) -> Trace:
@@ -334,10 +363,41 @@ def test_what_the_stores_quoted_mail_names_is_no_report():
 
 def test_a_harmless_question_asks_and_a_report_does_not():
     assert traced("How do I take the blade out to clean it?", severity="S4").asks
-    assert not traced("How do I take the blade out to clean it?", severity="S3").asks
+    assert traced("How do I take the blade out to clean it?", severity="S3").asks
+    assert not traced("Where is my parcel?", "not_received_or_late").asks
     assert traced("Is it safe on a gas hob?", "product_safety").asks
     assert traced("Which bolt, the long or the short?", "other_unclear", "S4").asks
     assert not traced("My kettle arrived broken. What do I do now?", severity="S4").asks
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("The jug cracked and leaks.", {"break", "leak"}), ("The plug melted.", {"heat"}), ("It gave me a rash.", {"skin"}),
+        ("Der Krug ist gerissen und läuft aus.", {"break", "leak"}), ("Das Gehäuse ist geschmolzen.", {"heat"}), ("Ich habe Ausschlag davon.", {"skin"}),
+        ("La cruche est fendue et fuit.", {"break", "leak"}), ("Le boîtier a fondu.", {"heat"}), ("J'ai des plaques rouges.", {"skin"}),
+        ("La jarra se ha roto y gotea.", {"break", "leak"}), ("La carcasa se ha derretido.", {"heat"}), ("Tengo ronchas.", {"skin"}),
+        ("La caraffa è crepata e gocciola.", {"break", "leak"}), ("La plastica si è sciolta.", {"heat"}), ("Ho uno sfogo sul viso.", {"skin"}),
+        ("De kan is gescheurd en lekt.", {"break", "leak"}), ("De stekker is gesmolten.", {"heat"}), ("Ik heb uitslag.", {"skin"}),
+        ("O jarro rachou e pinga.", {"break", "leak"}), ("O plástico derreteu.", {"heat"}), ("Fiquei com comichão.", {"skin"}),
+        ("Does it leak? Could it melt?", set[str]()), ("Ours leaks, is that normal?", {"leak"}), ("It is lovely.", set[str]()),
+    ],
+)  # fmt: skip
+def test_faults_are_read_in_every_language_and_not_from_what_is_only_asked(text: str, faults: set[str]):
+    assert traced(text).faults == faults
+
+
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        ("Thank you for the refund on the cream that gave me a rash. All healed now, matter closed.", True), ("Es hat sich erledigt, danke.", True),
+        ("Merci pour le remboursement.", True), ("Ya está resuelto, gracias.", True), ("È stato risolto.", True), ("Het is helemaal opgelost.", True),
+        ("Já está resolvido.", True), ("Thanks for the replacement. This one leaks too.", False), ("Thanks for the refund, but the mug is missing.", False),
+        ("It leaks. Please sort it out.", False),
+    ],
+)  # fmt: skip
+def test_a_text_that_says_that_all_is_over_is_settled_unless_it_goes_on(text: str, settled: bool):
+    assert traced(text).settled is settled
 
 
 @pytest.mark.parametrize(
@@ -417,10 +477,12 @@ def test_missing_rules_are_said_to_be_missing(tmp_path: Path):
 
 
 def test_a_thousand_recent_cases_take_a_fraction_of_a_second():
-    recent = [trace(f"r{i}", i / 30, near=(i % 90) / 100, skus=f"S-{i % 40}", harms="leaks") for i in range(1000)]
+    recent = [trace(f"r{i}", i / 30, near=(i % 90) / 100, skus=f"S-{i % 40}", faults="leak") for i in range(1000)]
     seconds: list[float] = []
     for _ in range(3):
         begun = perf_counter()
-        assert Detector(RULES).look(trace("new", 30, near=0.5, skus="S-1"), recent, {}).verdict == "founds"
+        assert (
+            Detector(RULES).look(trace("new", 30, near=0.7, skus="S-1", faults="leak"), recent, {}).verdict == "founds"
+        )
         seconds.append(perf_counter() - begun)
     assert min(seconds) < 0.5

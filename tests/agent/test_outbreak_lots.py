@@ -1,12 +1,13 @@
-"""Four lots of articles that break, as customers of seven languages tell of them, among cases that only look alike.
+"""Six lots of articles with a fault, as customers of seven languages tell of them, among cases that only look alike.
 
-The bars of `outbreak.yaml` were set with an eye on all four, so these are no figures for unseen lots (see `docs/outbreak.md`).
+The bars of `outbreak.yaml` were set with an eye on all, so these are no figures for unseen lots (see `docs/outbreak.md`).
 Issue types are those of the labels: only reading and comparing is measured.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -23,13 +24,14 @@ from agent.signals import Signals
 from agent.understand import Reader
 from tests.fakes.desk import PROMPTS, pack
 
+SETS = ("outbreak_dev.jsonl", "outbreak_cream.jsonl", "outbreak_charger.jsonl")
 FIELDS = ("id", "channel", "lang", "text", "received_at", "customer", "order_ref", "context")
 
 
 @cache
 def rows(of: str | None = None) -> list[dict[str, Any]]:
     """All rows, or those that belong to one article ("" for the unrelated ones)."""
-    lines = Path(__file__).with_name("outbreak_dev.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = [line for name in SETS for line in Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()]
     return [row for line in lines if of in {None, (row := json.loads(line))["of"]}]
 
 
@@ -72,21 +74,33 @@ def incidents(of: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("of", "least", "most_wrong"), [("blender", 19, 2), ("chair", 14, 1), ("teapot", 13, 1), ("candle", 10, 2)]
+    ("of", "least", "most_wrong"),
+    [("blender", 19, 0), ("chair", 14, 0), ("teapot", 13, 1), ("candle", 12, 0), ("cream", 32, 3), ("charger", 27, 1)],
 )
 def test_the_reports_of_one_lot_make_one_incident_and_little_else_joins(of: str, least: int, most_wrong: int):
     found = incidents(of)
     lot = {row["id"] for row in rows(of) if row["group"] == "lot"}
-    assert len(set(found.values())) == 1
-    assert len(lot & found.keys()) >= least
-    assert len(found.keys() - lot) <= most_wrong
+    name, linked = Counter(found[case] for case in lot if case in found).most_common(1)[0]
+    assert linked >= least
+    assert sum(there == name for there in found.values()) - linked <= most_wrong
+    assert len(lot & found.keys()) - linked <= 1
 
 
 def test_no_article_that_is_one_digit_off_and_no_late_or_wrongly_charged_one_joins():
-    found = {case for of in ("blender", "chair", "teapot", "candle") for case in incidents(of)}
-    apart = {"one digit off", "late", "wrong colour", "refund", "billing", "charged twice", "lot"}
+    found = {case for of in ("blender", "chair", "teapot", "candle", "cream", "charger") for case in incidents(of)}
+    apart = {
+        "one digit off",
+        "late",
+        "wrong colour",
+        "refund",
+        "billing",
+        "charged twice",
+        "wrong item",
+        "settled",
+        "question about the lot",
+    }
     near = [row for row in rows() if row["group"] == "near" and any(word in row["why"] for word in apart)]
-    assert len(near) >= 15
+    assert len(near) >= 25
     assert not found & {row["id"] for row in near}
 
 

@@ -446,3 +446,47 @@ def test_a_promise_is_broken_at_its_time_though_no_threshold_of_a_hundred_is_set
         (50, at(0, 10)),
         (100, at(0, 11)),
     )
+
+
+def pulled_in(when: datetime, kind: str = "team_pulled_in", team: str = "legal") -> Event:
+    return Event(kind, when, {"team": team})
+
+
+def test_resolving_ends_what_a_team_was_asked_and_its_chain_climbs_no_further() -> None:
+    rules = sla({"team_ack": "1 h"})
+    log = [opened(at(0, 9)), pulled_in(at(0, 10)), status(at(0, 10, 30), "resolved")]
+    ack = one(log, at(1, 10), "team_ack:legal", rules)
+    assert (ack.state, ack.reason, ack.ended_at, ack.open) == ("cancelled", "resolved", at(0, 10, 30), False)
+    late = one(
+        [opened(at(0, 9)), pulled_in(at(0, 10)), status(at(0, 12), "closed")], at(1, 10), "team_ack:legal", rules
+    )
+    assert (late.state, late.breached_at, late.open) == ("breached", at(0, 11), False)
+
+
+def test_a_team_that_never_acknowledged_is_asked_on_when_the_case_comes_back() -> None:
+    rules = sla({"team_ack": "1 h"})
+    log = [opened(at(0, 9)), pulled_in(at(0, 10)), status(at(0, 10, 30), "resolved"), Event("reopened", at(0, 13), {})]
+    assert one(log, at(0, 13, 10), "team_ack:legal", rules).due_at == at(0, 13, 30)
+    acked = [*log[:3], pulled_in(at(0, 11), "team_acked"), log[3]]
+    assert not one(acked, at(0, 15), "team_ack:legal", rules).open
+
+
+def test_a_team_that_is_pulled_in_while_the_case_is_over_is_asked_once_it_comes_back() -> None:
+    rules = sla({"team_ack": "1 h"})
+    log = [opened(at(0, 9)), status(at(0, 10), "resolved"), pulled_in(at(0, 11))]
+    assert not one(log, at(0, 14), "team_ack:legal", rules).open
+    assert one([*log, Event("reopened", at(0, 14), {})], at(0, 14, 10), "team_ack:legal", rules).due_at == at(0, 15)
+
+
+def test_a_case_that_came_back_by_another_status_is_not_reopened_a_second_time() -> None:
+    """Instants told for the past, or a clock that was set back, can put a later status before the reopening."""
+    rules = sla({"resolution": "8 h"})
+    log = [
+        opened(at(0, 9)),
+        status(at(0, 11), "closed"),
+        status(at(0, 12), "in_progress"),
+        Event("reopened", at(0, 15), {}),
+    ]
+    total = one(log, at(0, 16), "resolution:total", rules)
+    assert [(a, b) for a, b in total.pauses] == [(at(0, 11), at(0, 12))]
+    assert total.due_at == at(1, 10)

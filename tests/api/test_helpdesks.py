@@ -269,6 +269,37 @@ def test_a_note_of_another_team_or_severity_moves_the_ticket(run):
     run(do, {}, {"primary_team": "payments_finance", "severity": "S2"})
 
 
+def test_a_severity_that_a_person_sets_reaches_the_ticket_at_once_and_only_once(run):
+    async def do(world: World) -> None:
+        await world.hook("1")
+        await world.work()
+        (case,) = [row["id"] for row in world.rows(tables.cases)]
+        from api.sample import first_admin
+
+        who = first_admin(world.desk)
+        for _ in range(2):
+            world.desk.desk.set_severity(who, case, "S1", "child hurt", key="once")
+        await world.work()
+        assert world.held.raw["priority"] == "urgent"
+        assert {"vip", "desk-s1"} <= set(world.held.raw["tags"])
+        assert "desk-s3" not in world.held.raw["tags"]
+        assert len(world.notes) == 2
+        text = world.notes[1]["plain_body"]
+        assert world.notes[1]["public"] is False
+        assert "A person set this case to S1, team Fulfilment (child hurt)." in text
+        assert "the first reply: " in text
+        world.held.raw["priority"] = "low"
+        world.desk.desk.set_severity(who, case, "S1", "seen")
+        await world.work()
+        assert (len(world.notes), world.held.raw["priority"]) == (2, "low")
+        world.desk.desk.set_severity(who, case, "S2", "seen")
+        world.desk.desk.set_severity(who, case, "S1", "seen")
+        await world.work()
+        assert (len(world.notes), world.held.raw["priority"]) == (4, "urgent")
+
+    run(do)
+
+
 @pytest.mark.parametrize(("says", "wanted"), [
     ({"state": "blocked", "state_reason": "It promises a refund that nobody backed."}, "It promises a refund"),
     ({"state": "needs_human", "state_reason": "The order is not known."}, "The order is not known."),

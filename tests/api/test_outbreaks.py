@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from agent.outbreak import Trace, load_rules
 from api import incidentview
@@ -16,6 +18,7 @@ from api.desk import Desk
 from api.errors import ConflictError, NotFoundError
 from api.jobs import TRACE, DraftHandler, SightHandler, registry
 from api.store import incidents
+from api.store.tables import cases
 from api.store.unit import Store
 from api.verbs import Rules
 from api.views import Views
@@ -141,3 +144,42 @@ def test_an_incident_shows_what_is_shared_and_one_message_for_all(shop: Shop, st
     assert "kettle" in found.subject.lower()
     assert "x.example" not in found.body
     assert all("same lot" in c.reason for c in found.cases)
+
+
+@pytest.mark.parametrize(
+    ("most", "written", "says"),
+    [
+        ("de", "de", "Guten Tag,"), ("fr", "fr", "Bonjour,"), ("es", "es", "Hola:"), ("it", "it", "Buongiorno,"), ("nl", "nl", "Goedendag,"),
+        ("pt", "pt", "Bom dia,"), ("en", "en", "Hello,"), ("pl", "en", "Hello,"),
+    ],
+)  # fmt: skip
+def test_the_message_for_all_is_in_the_language_of_most_cases(
+    shop: Shop, store: Store, clock: FakeClock, most: str, written: str, says: str
+) -> None:
+    found = [shop.report(f"{name}@x.example") for name in "abc"]
+    with store.write("incident") as conn:
+        conn.execute(update(cases).where(cases.c.id.in_(found[:2])).values(language=most))
+        conn.execute(update(cases).where(cases.c.id == found[2]).values(language="en"))
+    with store.read() as conn:
+        seen = incidentview.one(conn, shop.incident(found[0]), pack(), prompts(), clock.now())
+    assert (seen.language, seen.body.splitlines()[0]) == (written, says)
+    assert "26-117B" in seen.body
+    assert "kettle" in seen.subject.lower()
+    assert seen.body.splitlines()[-1] == pack().store.name
+    assert "\n\n\n" not in seen.body
+
+
+def test_all_that_the_detector_compares_is_kept(store: Store, clock: FakeClock, desk: Desk, ada: Principal) -> None:
+    case = str(desk.receive(ada, {"text": "It leaks."})["case"])
+    told = frozenset({"X"})
+    eye = np.eye(8, dtype=np.float32)[0]
+    trace = Trace(
+        case_id=case, at=clock.now(), customer="c", issue_type="product_safety", skus=told, lots=told, codes=told, orders=told,
+        lane="DHL GB LE", pages=told, errors=told, harms=told, faults=told, asks=True, settled=True, vector=eye, english=eye,
+    )  # fmt: skip
+    with store.write("sight") as conn:
+        incidents.put(conn, trace, "digest")
+    with store.read() as conn:
+        (kept,) = incidents.traces_of(conn, [case])
+    for field in fields(Trace):
+        assert np.array_equal(getattr(kept, field.name), getattr(trace, field.name)), field.name

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -269,6 +270,29 @@ def test_a_storm_leaves_as_one_digest_and_nothing_is_lost_or_told_twice(
     told = [key for batch in batches for key in batch]
     assert sorted(told) == sorted({f"k{n}" for n in range(count)})
     assert max(map(len, batches)) >= count - 6, "those after the first few went together"
+
+
+def test_each_line_of_a_digest_says_how_severe_it_is_when_it_is_due_and_where(
+    desk: Desk, store: Store, clock: FakeClock, triaged: Callable[..., str]
+) -> None:
+    case = triaged()
+    due = clock.now() + timedelta(hours=2)
+    item = {"clock": "first_reply", "percent": 80, "at": clock.now().isoformat(), "due_at": due.isoformat(), "late": False, "retargeted": False}  # fmt: skip
+    team = next(iter(desk.rules.pack.teams))
+    told = [{"kind": "clocks", "case": case, "clocks": [item]}, {"kind": "pulled_in", "case": case, "team": team, "draft": ""}, {"kind": "test"}]  # fmt: skip
+    rows: list[Any] = [
+        {"id": f"out_{n}", "channel": "lead", "payload": payload, "created_at": clock.now()}
+        for n, payload in enumerate(told)
+    ]
+    pack_ = desk.rules.pack
+    message = Notices(store, pack_, prompts(), "https://desk.example", desk.link_token).message(rows, "k")
+    first, second, third = [line for line in message.text.splitlines() if line.startswith("- ")]
+    zone = ZoneInfo(pack_.store.time_zone)
+    assert "S3" in first
+    assert f", due {due.astimezone(zone):%a %d %b %H:%M} ({zone.key}): https://desk.example/desk/{case}" in first
+    assert ", due " in second
+    assert f": https://desk.example/ack/{case}/{team}?token=" in second
+    assert "due" not in third
 
 
 def test_a_breach_goes_over_the_second_channel_when_the_first_does_not_take_it(

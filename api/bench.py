@@ -65,6 +65,11 @@ class Served:
         }
         return found["VmRSS"], found["VmHWM"]
 
+    def cpu_s(self) -> float:
+        """Processor time of all its threads so far, in seconds."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def serving(home: Path, key: str, *program: str, **env: str) -> Generator[Served]:
@@ -189,13 +194,16 @@ async def run(home: Path, rate: float, seconds: float) -> dict[str, Any]:
             await first_draft(desk)
             reading = await one_by_one(desk, int(rate * seconds))
             provider.latency = LATENCY_S
+            cpu = desk.cpu_s()
             drafts = await open_loop(desk, rate, seconds)
+            cpu = desk.cpu_s() - cpu
             model_rss, _ = desk.memory_mb()
     over = np.array([took for took, _ in drafts]) - 1000 * LATENCY_S
     return {
         "first_draft_s": round(first, 1), "rss_mb": rss, "peak_mb": peak, "rss_with_model_mb": model_rss,
         "drafts": len(drafts), "rate": rate, "by_model": sum(MODEL in engine for _, engine in drafts),
-        "overhead_without_embedding_ms": _percentiles(over), "reading_with_embedding_ms": _percentiles(np.array(reading)),
+        "overhead_without_embedding_ms": _percentiles(over), "cpu_per_draft_ms": round(1000 * cpu / len(drafts), 1),
+        "reading_with_embedding_ms": _percentiles(np.array(reading)),
     }  # fmt: skip
 
 

@@ -9,12 +9,15 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import Connection
 
 from agent.outbreak import Trace
-from agent.states import OPEN_DRAFT, IllegalMoveError, move_case
+from agent.standing import Event, standing
+from agent.states import OPEN_DRAFT, IllegalMoveError, fold, move_case
 from api import wire
 from api.auth import Principal
 from api.errors import ConflictError, DraftChangedError, InvalidError, StaleWorkError
+from api.ids import new_id
 from api.outbreaks import Outbreaks
-from api.store import cases, clocks, queue
+from api.store import audit, cases, clocks, queue
+from api.store.clocks import Times
 from api.store.queue import Job
 from api.store.unit import canonical
 from api.sweep import Sweep
@@ -71,22 +74,39 @@ class Desk(Teamwork, Outbreaks, Sweep):
         external_id = str(escalation.get("id") or "")
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
-            opened = min(wire.instant(escalation.get("received_at"), now), now)
-            texts = wire.texts(escalation, opened, now)
-            customer = self.store.keyed("customer", contact) if (contact := wire.contact(escalation)) else ""
-            case_id = cases.add(
-                conn, now, opened_at=opened, source=source or "api", external_id=external_id[:256],
-                customer_key=customer, title=wire.title(texts), payload=wire.rest(escalation),
-                channel=str(escalation.get("channel", ""))[:64],
-            )  # fmt: skip
-            facts = {"customer_hash": customer} if customer else {}
-            facts |= {"source": source or "api", "opened_at": opened.isoformat()} | wire.words(escalation)
-            facts["policy"] = clocks.keep(conn, self.rules.pack.sla, now)
-            added = [self._add_text(conn, case_id, text, now, sent=sent) for text in texts]
-            self.record(conn, case_id, who, now, ("case_opened", facts), *(entry for _, entry in added))
-            return case_id, {"case": case_id, "draft": self.request_draft_in(conn, case_id, "", now)}
+            return self._open(conn, who, escalation, now, source=source or "api", sent=sent)
 
-        return self.once("receive", who, key or external_id or None, escalation, change, source=source, also=also)
+        key = key or external_id or None
+        return self.once("receive", who, key, escalation, change, source=source, also=also, clocked=True)
+
+    def _open(
+        self, conn: Connection, who: Principal, escalation: Json, now: datetime, *, source: str, sent: bool
+    ) -> tuple[str, dict[str, Any]]:
+        """Case, texts, events, draft and job; nothing is read that was just written."""
+        opened = min(wire.instant(escalation.get("received_at"), now), now)
+        texts = wire.texts(escalation, opened, now)
+        customer = self.store.keyed("customer", contact) if (contact := wire.contact(escalation)) else ""
+        case_id, draft_id = new_id("case", now), new_id("drf", now)
+        facts = {"customer_hash": customer} if customer else {}
+        facts |= {"source": source, "opened_at": opened.isoformat()} | wire.words(escalation)
+        facts["policy"] = self.versions.keep(conn, now)
+        rows = [self._text_row(case_id, text, n, now) for n, text in enumerate(texts)]
+        told = [_told(text, row, sent=sent) for text, row in zip(texts, rows, strict=True)]
+        entries: list[Entry] = [("case_opened", facts), *told]
+        log = [Event(kind, now, data) for kind, data in entries]
+        seen = standing(log, self.versions.book(conn), now)
+        state = fold(entries)
+        cases.add(
+            conn, case_id, now, opened_at=opened, source=source, customer_key=customer, title=wire.title(texts),
+            external_id=str(escalation.get("id") or "")[:256], payload=wire.rest(escalation),
+            channel=str(escalation.get("channel", ""))[:64], version=state.version, status=state.status,
+            draft_id=draft_id, draft_state="pending",
+            **clocks.columns(Times(case_id, seen.next_due, clocks.ahead(seen, set()))),
+        )  # fmt: skip
+        cases.add_messages(conn, rows)
+        audit.extend(conn, entries, actor=who.id, at=now, case_id=case_id, case_seq=1)
+        self.put_draft(conn, case_id, draft_id, "", now)
+        return case_id, {"case": case_id, "draft": draft_id}
 
     def record_message(
         self,
@@ -179,31 +199,34 @@ class Desk(Teamwork, Outbreaks, Sweep):
             body = {**body, "id": draft["id"]} if body else None
             digest = self.draft_hash(body)
             self._make_stale(conn, case["id"], now, but=draft["id"])
-            cases.set_draft(
+            cases.fill_draft(
                 conn, draft, state, now, kind=(body or {}).get("kind", ""), hash=digest, body=body,
                 engine=proposal["engine"], degraded=proposal["degraded"], state_reason=proposal.get("state_reason", ""),
                 proposal={**proposal, "case_id": case["id"], "draft": body}, versions=proposal.get("versions", {}),
                 case_version=case_version,
             )  # fmt: skip
+            log = clocks.log_of(conn, [case["id"]])[case["id"]]
             triage = {name: proposal.get(name) or "" for name in ("issue_type", "severity", "primary_team")}
             least = self.rules.pack.more_severe(triage["severity"], self.clustered(conn, case["id"]))
-            settled = case["severity"] if self.set_by_person(conn, case["id"]) else least
-            cases.change(
-                conn, case["id"], **{**triage, "severity": settled}, language=str(proposal.get("language", ""))[:64],
-                human_lead=bool(proposal.get("human_lead")), needs_human=state == "needs_human",
-                needs_human_reason=proposal.get("state_reason", "") if state == "needs_human" else "",
-            )  # fmt: skip
+            by_person = any(event.kind == "severity_set" for event in log)
+            columns = {
+                **triage, "severity": case["severity"] if by_person else least,
+                "language": str(proposal.get("language", ""))[:64], "human_lead": bool(proposal.get("human_lead")),
+                "needs_human": state == "needs_human",
+                "needs_human_reason": proposal.get("state_reason", "") if state == "needs_human" else "",
+                **({"draft_state": state} if case["draft_id"] == draft["id"] else {}),
+            }  # fmt: skip
             drafted = {
                 "draft": draft["id"], "state": state, "engine": proposal["engine"],
                 "degraded": bool(proposal["degraded"]), "draft_hash": digest,
             }  # fmt: skip
-            self.pull_in(
-                conn, who, {**case, "severity": settled}, draft["id"], {**proposal, "severity": least},
-                ("draft_proposed", drafted), now,
+            work = self.pull_in(
+                conn, who, case, draft["id"], {**proposal, "severity": least}, ("draft_proposed", drafted), now,
+                log=log, columns=columns,
             )  # fmt: skip
             if trace is not None:
-                self.leave_trace(conn, trace, now)
-            self.tell_programs(conn, "draft.ready", case["id"], now, draft["id"], draft=draft["id"], state=state)
+                work += self.leave_trace(conn, trace, now)
+            queue.put_rows(conn, work)
 
     def draft_failed(self, who: Principal, job: Job, error: str) -> None:
         """Give a draft job up: the case needs a human, who is told why.
@@ -335,16 +358,17 @@ class Desk(Teamwork, Outbreaks, Sweep):
         return self.store.keyed("draft", canonical(body)) if body else ""
 
     def _add_text(self, conn: Connection, case_id: str, text: Text, now: datetime, *, sent: bool) -> tuple[str, Entry]:
-        """A message and the event that tells of it."""
+        """One more message on a case and the event that tells of it."""
+        row = self._text_row(case_id, text, cases.count_messages(conn, case_id), now)
+        cases.add_messages(conn, [row])
+        return row["id"], _told(text, row, sent=sent)
+
+    def _text_row(self, case_id: str, text: Text, position: int, now: datetime) -> dict[str, Any]:
         digest = self.store.keyed("text", str(text.body.get("text", "")))
-        author = text.body["author"]
-        message_id = cases.add_message(
-            conn, case_id, text.body, at=text.at, now=now, text_hash=digest, outbound=author == "staff"
+        outbound = text.body["author"] == "staff"
+        return cases.message_row(
+            case_id, text.body, position=position, at=text.at, now=now, text_hash=digest, outbound=outbound
         )
-        told = {"message": message_id, "author": author, "text_hash": digest, "written_at": text.at.isoformat()}
-        if sent and author == "staff":
-            told["sent_at"] = text.at.isoformat()
-        return message_id, ("message_received", told)
 
     def _make_stale(self, conn: Connection, case_id: str, now: datetime, but: str = "") -> None:
         for draft in cases.open_drafts(conn, case_id):
@@ -365,3 +389,12 @@ class Desk(Teamwork, Outbreaks, Sweep):
         state = cases.record(conn, case_id, "status_set", actor=who.id, now=now, **told)
         if new == "resolved":
             self.tell_programs(conn, "case.resolved", case_id, now, str(state.version))
+
+
+def _told(text: Text, row: Json, *, sent: bool) -> Entry:
+    """The event that tells of a message."""
+    at = text.at.isoformat()
+    told = {"message": row["id"], "author": row["author"], "text_hash": row["text_hash"], "written_at": at}
+    if sent and row["author"] == "staff":
+        told["sent_at"] = at
+    return "message_received", told

@@ -48,11 +48,11 @@ class Notices:
         """One message for one letter, or for many that leave together."""
         if len(letters) == 1:
             return self._single(letters[0])
-        singles = [self._single(letter) for letter in letters]
-        lines = [self._digest_line(row, m) for row, m in zip(letters[:_MOST_LINES], singles, strict=False)]
+        singles = [self._single(letter) for letter in letters[:_MOST_LINES]]
+        lines = [self._digest_line(row, m) for row, m in zip(letters, singles, strict=False)]
         values = {"count": len(letters), "lines": lines, "more": max(0, len(letters) - _MOST_LINES)}
         data = {
-            "notices": [{"key": m.key, "type": m.kind, "data": dict(m.data)} for m in singles[:_MOST_LINES]],
+            "notices": [{"key": m.key, "type": m.kind, "data": dict(m.data)} for m in singles],
             **values,
         }
         return self._written(

@@ -40,16 +40,16 @@ class SightWork:
 class Outbreaks(Verbs):
     """What follows when several customers report one thing. Nothing is merged or closed by the desk itself."""
 
-    def leave_trace(self, conn: Connection, trace: Trace, now: datetime) -> None:
-        """Keep what a case leaves, and have it compared with the recent ones."""
+    def leave_trace(self, conn: Connection, trace: Trace, now: datetime) -> list[dict[str, Any]]:
+        """Keep what a case leaves; returns the job, still to be put into the queue, that compares it with the recent ones."""
         digest = self.store.keyed(
             "trace", canonical([sorted(trace.lots), sorted(trace.skus), trace.vector.tobytes().hex()])
         )
         incidents.put(conn, trace, digest)
-        if self.rules.outbreak is not None:
-            queue.put(
-                conn, SIGHT, {"case": trace.case_id}, now=now, run_at=now + AFTER, case_id=trace.case_id, priority=1
-            )
+        if self.rules.outbreak is None:
+            return []
+        given = {"case": trace.case_id}
+        return [queue.row(SIGHT, given, now=now, run_at=now + AFTER, case_id=trace.case_id, priority=1)]
 
     def sight_work(self, job: Job, known: dict[tuple[str, str], Trace]) -> SightWork | None:
         """What a case is compared with; None when it belongs to an incident or was set apart. `known` keeps what was read."""

@@ -28,8 +28,9 @@ from api.outgoing.schedule import next_try
 from api.outgoing.slack import SlackSender
 from api.outgoing.transport import Endpoint
 from api.outgoing.webhook import WebhookSender
-from api.store.mail import DELIVER, HELPDESK
+from api.store.mail import DELIVER, HELPDESK, digests
 from api.store.queue import Job
+from api.sweep import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +173,13 @@ Send: TypeAlias = Callable[[str, Sequence[RowMapping]], Awaitable[None]]
 """Hands letters of one channel over under a key."""
 
 
+Parcel: TypeAlias = tuple[str, Sequence[RowMapping]]
+"""Letters that leave as one message, and the key under which they do."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliverHandler:
-    """Sends one letter of the outbox, or in a storm all that wait for its channel as one."""
+    """Sends the letters that were posted together, or in a storm all that wait for their channel as one message."""
 
     desk: Desk
     send: Send
@@ -183,16 +188,34 @@ class DeliverHandler:
     kind: str = DELIVER
     max_attempts: int = 10
 
-    def load(self, job: Job) -> tuple[str, Sequence[RowMapping]] | None:
-        """The letters and the key under which they leave together; None when another job took them."""
+    def load(self, job: Job) -> Sequence[Parcel] | None:
+        """What to send; None when another job took it."""
         letters = self.desk.take_letters(job)
-        return (job.id, letters) if letters else None
+        storms = digests(job, letters)
+        parcels = [(row["id"], [row]) for row in letters if row["channel"] not in storms]
+        for channel in sorted(storms):
+            key = job.id if len(storms) == 1 else f"{job.id}.{channel}"
+            parcels.append((key, [row for row in letters if row["channel"] == channel]))
+        return parcels or None
 
-    async def process(self, work: tuple[str, Sequence[RowMapping]]) -> Refusal | None:
-        """Send them: at least once, because the process may die before it is noted."""
+    async def process(self, work: Sequence[Parcel]) -> Sequence[Refusal | None]:
+        """Send them: at least once, because the process may die before it is noted. A slow channel holds up no other."""
+        by_channel: dict[str, list[int]] = {}
+        for number, (_, letters) in enumerate(work):
+            by_channel.setdefault(letters[0]["channel"], []).append(number)
+        results: dict[int, Refusal | None] = {}
+
+        async def over(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                results[number] = await self._sent(work[number])
+
+        await asyncio.gather(*(over(numbers) for numbers in by_channel.values()))
+        return [results[number] for number in range(len(work))]
+
+    async def _sent(self, parcel: Parcel) -> Refusal | None:
         faultpoint("deliver.before_send")
         try:
-            await self.send(*work)
+            await self.send(*parcel)
         except NotTaken as refused:
             return Refusal(refused.reason, refused.retry_after, refused.gone, refused.final)
         except SettingsError as error:
@@ -202,21 +225,25 @@ class DeliverHandler:
         faultpoint("deliver.after_send")
         return None
 
-    def apply(self, job: Job, work: tuple[str, Sequence[RowMapping]], result: Refusal | None) -> None:
+    def apply(self, job: Job, work: Sequence[Parcel], result: Sequence[Refusal | None]) -> None:
         """Note how it went."""
-        letters = work[1]
-        if result is None:
-            self.desk.letters_sent(WORKER, job, letters)
-            return
+        pairs = list(zip(work, result, strict=True))
+        sent = [row for (_, letters), refusal in pairs if refusal is None for row in letters]
+        refused = [self._refused(letters, refusal) for (_, letters), refusal in pairs if refusal is not None]
+        if refused:
+            self.desk.letters_settled(WORKER, job, sent, refused)
+        else:
+            self.desk.letters_sent(WORKER, job, sent)
+
+    def _refused(self, letters: Sequence[RowMapping], refusal: Refusal) -> Refused:
         failed = max(row["attempts"] for row in letters) + 1
-        again = next_try(failed, self.clock.now(), self.random, retry_after=result.retry_after)
-        again = None if result.final else again
-        self.desk.letters_refused(WORKER, job, letters, result.reason, again, gone=result.gone)
+        again = next_try(failed, self.clock.now(), self.random, retry_after=refusal.retry_after)
+        return Refused(letters, refusal.reason, None if refusal.final else again, refusal.gone)
 
     def give_up(self, job: Job, error: str) -> None:
         """They stay in the outbox, undelivered, to be looked at."""
-        letters = self.desk.take_letters(job)
-        if letters:
-            self.desk.letters_refused(WORKER, job, letters, f"sending failed ({error})", None, gone=False)
+        refused = [Refused(rows, f"sending failed ({error})", None) for _, rows in self.load(job) or ()]
+        if refused:
+            self.desk.letters_settled(WORKER, job, [], refused)
         else:
             self.desk.bury(WORKER, job, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +26,18 @@ BATCH: Final = 50
 HOLDING_AT: Final = 80
 """Percent of the time to a promised update at which a holding update is drafted."""
 _NOBODY: Final = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Letters of one channel that were not taken."""
+
+    letters: Sequence[RowMapping]
+    reason: str
+    again_at: datetime | None
+    """When they are tried again; None for never."""
+    gone: bool = False
+    """The receiver said that it is gone for good."""
 
 
 class Sweep(Verbs):
@@ -115,13 +128,15 @@ class Sweep(Verbs):
     # --- letters -------------------------------------------------------------------------------------------------------
 
     def take_letters(self, job: Job) -> list[RowMapping]:
-        """What a delivery job sends; nothing when another one took it, or when its channel is closed."""
+        """What a delivery job sends; nothing when another one took it, or when its channels are closed."""
         with self.store.write("take_letters") as conn:
-            letters = mail.take(conn, job, self.clock.now())
-            why = mail.closed(conn).get(letters[0]["channel"]) if letters else None
-            if why:
-                mail.refused(conn, letters, f"the channel is closed: {why}", self.clock.now(), None)
-        return [] if why else letters
+            now = self.clock.now()
+            letters = mail.take(conn, job, now)
+            closed = mail.closed(conn) if letters else {}
+            for channel in {row["channel"] for row in letters} & closed.keys():
+                shut = [row for row in letters if row["channel"] == channel]
+                mail.refused(conn, shut, f"the channel is closed: {closed[channel]}", now, None)
+        return [row for row in letters if row["channel"] not in closed]
 
     def letters_sent(self, who: Principal, job: Job, letters: Sequence[RowMapping]) -> None:
         """Letters reached their receiver.
@@ -132,10 +147,15 @@ class Sweep(Verbs):
         """
         who.need("apply")
         with self.store.write("delivered") as conn:
-            queue.finish(conn, job, self.clock.now())
-            mail.delivered(conn, letters, self.clock.now())
-            if len(letters) > 1:
-                mail.follow(conn, letters[0]["channel"], self.clock.now())
+            now = self.clock.now()
+            queue.finish(conn, job, now)
+            self._delivered(conn, job, letters, now)
+
+    def _delivered(self, conn: Connection, job: Job, letters: Sequence[RowMapping], now: datetime) -> None:
+        if letters:
+            mail.delivered(conn, letters, now)
+        for channel in mail.digests(job, letters):
+            mail.follow(conn, channel, now)
 
     def letters_refused(
         self,
@@ -153,18 +173,31 @@ class Sweep(Verbs):
             LeaseLostError: another worker has the job.
 
         """
+        self.letters_settled(who, job, [], [Refused(letters, reason, again_at, gone)])
+
+    def letters_settled(
+        self, who: Principal, job: Job, sent: Sequence[RowMapping], refusals: Sequence[Refused]
+    ) -> None:
+        """Some letters of a job reached their receiver, others did not.
+
+        Raises:
+            LeaseLostError: another worker has the job.
+
+        """
         who.need("apply")
         with self.store.write("refused") as conn:
             now = self.clock.now()
             queue.finish(conn, job, now)
-            if gone:
-                mail.close(conn, letters[0]["channel"], reason, now)
-            mail.refused(conn, letters, reason, now, None if gone else again_at)
-            for row in letters:
-                if second := row["payload"].get("second"):
-                    payload = {name: value for name, value in row["payload"].items() if name != "second"}
-                    key = f"{row['idempotency_key']}:{second}"
-                    mail.post(conn, second, key[-mail.MAX_KEY :], payload, now=now, case_id=row["case_id"])
+            self._delivered(conn, job, sent, now)
+            for one in refusals:
+                if one.gone:
+                    mail.close(conn, one.letters[0]["channel"], one.reason, now)
+                mail.refused(conn, one.letters, one.reason, now, None if one.gone else one.again_at)
+                for row in one.letters:
+                    if second := row["payload"].get("second"):
+                        payload = {name: value for name, value in row["payload"].items() if name != "second"}
+                        key = f"{row['idempotency_key']}:{second}"
+                        mail.post(conn, second, key[-mail.MAX_KEY :], payload, now=now, case_id=row["case_id"])
 
 
 def _row(case_id: str, mark: Mark, who: Recipient | None, now: datetime) -> dict[str, Any]:

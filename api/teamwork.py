@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -11,12 +11,13 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from agent.directory import Recipient
 from agent.promises import falls_due
-from agent.standing import Event
+from agent.standing import Event, standing
 from api import wire
 from api.auth import Principal
 from api.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from api.ids import new_id
 from api.store import audit, cases, clocks, mail
+from api.store.mail import Letter
 from api.store.tables import promises
 from api.verbs import Entry, Verbs
 from api.wire import Json
@@ -32,44 +33,59 @@ class Teamwork(Verbs):
     # --- teams ---------------------------------------------------------------------------------------------------------
 
     def pull_in(
-        self, conn: Connection, who: Principal, case: Mapping[str, Any], draft_id: str, proposal: Json, drafted: Entry,
-        now: datetime,
-    ) -> None:  # fmt: skip
+        self, conn: Connection, who: Principal, case: RowMapping, draft_id: str, proposal: Json, drafted: Entry,
+        now: datetime, *, log: Sequence[Event], columns: Mapping[str, Any],
+    ) -> list[dict[str, Any]]:  # fmt: skip
         """Record a triage: its policy, dates from outside, and the teams that it needs, each told once per case. A
-        ticket of a helpdesk gets a note with it.
+        ticket of a helpdesk gets a note with it. Returns jobs that are still to be put into the queue.
+
+        Args:
+            conn: the transaction.
+            who: records it.
+            case: as this transaction read and locked it.
+            draft_id: of the draft that came with it.
+            proposal: the triage.
+            drafted: the event that tells of the draft.
+            now: the instant.
+            log: what is recorded of the case so far.
+            columns: of the case, set in the same statement.
+
         """
-        log = clocks.log_of(conn, [case["id"]])[case["id"]]
-        sla = self.rules.pack.sla
-        clocks.keep(conn, sla, now)
+        case_id = case["id"]
         known = {name: proposal.get(name) for name in ("issue_type", "severity", "primary_team")}
-        entries: list[Entry] = [("triaged", {**{n: v for n, v in known.items() if v}, "policy": sla.version}), drafted]
-        entries += self._dates(log, proposal)
+        triaged = {**{n: v for n, v in known.items() if v}, "policy": self.versions.keep(conn, now)}
+        entries: list[Entry] = [("triaged", triaged), drafted, *self._dates(log, proposal)]
         before = {str(e.data["team"]) for e in log if e.kind == "team_pulled_in"}
         needed = [t for t in (proposal.get("primary_team"), *proposal.get("collaborators", ())) if t]
         teams = [t for t in dict.fromkeys(needed) if t not in before and t in self.rules.pack.teams]
         entries += [("team_pulled_in", {"team": team}) for team in teams]
-        self.record(conn, case["id"], who, now, *entries)
-        self.reclock(conn, case["id"], now, [*log, *(Event(kind, now, data) for kind, data in entries)])
-        for team in teams:
-            self._brief(conn, case["id"], team, draft_id, now)
+        grown = [*log, *(Event(kind, now, data) for kind, data in entries)]
+        times = self.times(conn, case_id, standing(grown, self.versions.book(conn), now))
+        cases.record_all(
+            conn, case_id, entries, actor=who.id, now=now, row=case, columns={**columns, **clocks.columns(times)}
+        )
+        letters = [letter for team in teams for letter in self._briefs(case_id, team, draft_id, now)]
         told = {"draft": draft_id, **{n: v for n, v in known.items() if v}}
-        self.tell_programs(conn, "case.triaged", case["id"], now, draft_id, **told)
+        letters += self.letters_to_programs("case.triaged", case_id, now, draft_id, **told)
         if case["source"] in self.rules.helpdesks and case["external_id"]:
-            words = {**{n: v or "" for n, v in known.items()}, "severity": case["severity"]}
-            note = {"kind": "note", "case": case["id"], "draft": draft_id, **words}
-            mail.post(conn, mail.HELPDESK + case["source"], f"note:{draft_id}", note, now=now, case_id=case["id"])
+            words = {**{n: v or "" for n, v in known.items()}, "severity": columns["severity"]}
+            note = {"kind": "note", "case": case_id, "draft": draft_id, **words}
+            letters.append(Letter(mail.HELPDESK + case["source"], f"note:{draft_id}", note))
+        state = str(drafted[1]["state"])
+        letters += self.letters_to_programs("draft.ready", case_id, now, draft_id, draft=draft_id, state=state)
+        return mail.post_all(conn, letters, now=now, case_id=case_id)
 
-    def _brief(self, conn: Connection, case_id: str, team: str, draft_id: str, now: datetime) -> None:
-        """Tell a team why it is needed; outside its hours the first of its people on call too."""
+    def _briefs(self, case_id: str, team: str, draft_id: str, now: datetime) -> list[Letter]:
+        """What tells a team why it is needed; outside its hours the first of its people on call too."""
         payload = {"kind": "pulled_in", "case": case_id, "team": team, "draft": draft_id}
-        told = {self.tell(conn, Recipient(team=team), f"{case_id}:pulled_in:{team}", payload, now, case_id=case_id)}
+        letters = self.letter_to(Recipient(team=team), f"{case_id}:pulled_in:{team}", payload)
         found, sla = self.rules.pack.teams[team], self.rules.pack.sla
         if found.on_call and found.hours and not sla.calendars[found.hours].is_open(now):
             first = Recipient(team=team, member=found.on_call[0])
-            if self.rules.pack.directory.channel_of(first) not in told:
-                self.tell(conn, first, f"{case_id}:pulled_in:{team}", payload, now, case_id=case_id)
+            letters += self.letter_to(first, f"{case_id}:pulled_in:{team}", payload)
+        return letters  # over one channel they have one key, and the first of them leaves
 
-    def _dates(self, log: list[Event], proposal: Json) -> list[Entry]:
+    def _dates(self, log: Sequence[Event], proposal: Json) -> list[Entry]:
         known = {(str(e.data["deadline"]), str(e.data["due_at"])) for e in log if e.kind == "deadline_set"}
         dates = ((name, at.isoformat()) for name, at in wire.external(proposal.get("clocks", ())).items())
         return [("deadline_set", {"deadline": n, "due_at": at}) for n, at in dates if (n, at) not in known]
@@ -242,7 +258,7 @@ class Teamwork(Verbs):
         told = {"policy": self.rules.pack.sla.version, "reason_code": _reason(reason)}
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
-            clocks.keep(conn, self.rules.pack.sla, now)
+            self.versions.keep(conn, now)
             self.record(conn, case_id, who, now, ("policy_set", told))
             return case_id, {"case": case_id}
 

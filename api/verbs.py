@@ -16,9 +16,10 @@ from agent.promises import Commitment
 from agent.standing import Event, Standing, standing
 from api.auth import Principal
 from api.clock import Clock
+from api.ids import new_id
 from api.store import cases, clocks, mail, queue
 from api.store.clocks import Times
-from api.store.mail import Delivery
+from api.store.mail import Delivery, Letter
 from api.store.tables import events
 from api.store.unit import Store, canonical
 
@@ -58,9 +59,11 @@ class Verbs:
 
     def once(
         self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = "",
-        also: Also = None,
+        also: Also = None, clocked: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         """Do `change`, and what the caller `also` writes, in one transaction, or give the answer that this delivery got before.
+
+        `clocked` says that `change` sets the clocks of the case itself.
 
         Raises:
             IdempotencyConflictError: the key came before with another request.
@@ -74,7 +77,8 @@ class Verbs:
             case_id, answer = change(conn, now)
             if also is not None:
                 also(conn, case_id, now)
-            self.reclock(conn, case_id, now)
+            if not clocked or also is not None:
+                self.reclock(conn, case_id, now)
             if delivery is not None:
                 mail.answer(conn, delivery, answer, case_id=case_id, now=now)
         self.on_work()
@@ -85,9 +89,13 @@ class Verbs:
         if log is None:
             log = clocks.log_of(conn, [case_id])[case_id]
         seen = standing(log, self.versions.book(conn), now)
-        fired = clocks.told(conn, [case_id])[case_id]
-        clocks.set_times(conn, [Times(case_id, seen.next_due, clocks.ahead(seen, fired))])
+        clocks.set_times(conn, [self.times(conn, case_id, seen)])
         return seen
+
+    def times(self, conn: Connection, case_id: str, seen: Standing) -> Times:
+        """When a case that stands so is due next, and when the sweep has to look at it."""
+        fired = clocks.told(conn, [case_id])[case_id]
+        return Times(case_id, seen.next_due, clocks.ahead(seen, fired))
 
     def set_by_person(self, conn: Connection, case_id: str) -> bool:
         """Whether a person decided the severity, so that no later triage changes it."""
@@ -101,25 +109,37 @@ class Verbs:
     def tell(
         self, conn: Connection, to: Recipient, key: str, payload: Mapping[str, Any], now: datetime, *, case_id: str,
         urgent: bool = False,
-    ) -> str:  # fmt: skip
-        """A letter to a team or one of its members; returns the channel, "" when there is none or it is told already.
+    ) -> None:  # fmt: skip
+        """A letter to a team or one of its members, if it has a channel and is not told already.
 
         `urgent` ones go over the second channel when the first does not take them.
         """
+        for letter in self.letter_to(to, key, payload, urgent=urgent):
+            mail.post(conn, letter.channel, letter.key, letter.payload, now=now, case_id=case_id)
+
+    def letter_to(self, to: Recipient, key: str, payload: Mapping[str, Any], *, urgent: bool = False) -> list[Letter]:
+        """The letter to a team or one of its members; none when it has no channel."""
         channel = self.rules.pack.directory.channel_of(to)
         if not channel:
-            return ""
+            return []
         second = self.rules.pack.directory.channel_of(to, second=True) if urgent else ""
         body = {**payload, "to": to.id, **({"second": second} if second and second != channel else {})}
-        return channel if mail.post(conn, channel, f"{key}:{channel}", body, now=now, case_id=case_id) else ""
+        return [Letter(channel, f"{key}:{channel}", body)]
 
     def tell_programs(
         self, conn: Connection, event: EventName, case_id: str, now: datetime, key: str = "", **data: Any
     ) -> None:
         """Tell every program that listens to an event of a case; `key` tells several of one kind apart."""
-        for channel in self.rules.pack.directory.listeners(event):
-            payload = {"kind": "event", "type": event, "case": case_id, "at": now.isoformat(), **data}
-            mail.post(conn, channel, f"{event}:{case_id}:{key}:{channel}", payload, now=now, case_id=case_id)
+        letters = self.letters_to_programs(event, case_id, now, key, **data)
+        queue.put_rows(conn, mail.post_all(conn, letters, now=now, case_id=case_id))
+
+    def letters_to_programs(
+        self, event: EventName, case_id: str, now: datetime, key: str = "", **data: Any
+    ) -> list[Letter]:
+        """What `tell_programs` posts."""
+        payload = {"kind": "event", "type": event, "case": case_id, "at": now.isoformat(), **data}
+        channels = self.rules.pack.directory.listeners(event)
+        return [Letter(channel, f"{event}:{case_id}:{key}:{channel}", payload) for channel in channels]
 
     def request_draft_in(self, conn: Connection, case_id: str, hint: str, now: datetime) -> str:
         """The pending draft of a case, made if there is none. A case has at most one: if its job is running, that run
@@ -130,6 +150,12 @@ class Verbs:
                 if hint:
                     cases.set_hint(conn, draft["id"], hint)
                 return draft["id"]
-        draft_id = cases.add_draft(conn, case_id, hint, now)
-        queue.put(conn, "draft", {"draft": draft_id}, now=now, case_id=case_id)
+        draft_id = new_id("drf", now)
+        self.put_draft(conn, case_id, draft_id, hint, now)
+        cases.change(conn, case_id, draft_id=draft_id, draft_state="pending")
         return draft_id
+
+    def put_draft(self, conn: Connection, case_id: str, draft_id: str, hint: str, now: datetime) -> None:
+        """A pending draft and its job; the row of the case still has to name it as the current one."""
+        cases.add_draft(conn, case_id, draft_id, hint, now)
+        queue.put(conn, "draft", {"draft": draft_id}, now=now, case_id=case_id)

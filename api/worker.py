@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 POLL_S = 0.5
 """How long an idle worker waits before it looks again, in seconds; `wake` makes it look at once."""
 
+MOST_AT_ONCE = 16
+"""Jobs that are claimed in one transaction at most."""
+
 BACKOFF = timedelta(seconds=2)
 BACKOFF_MOST = timedelta(minutes=10)
 
@@ -51,11 +54,14 @@ class Worker:
         """When it last looked for work: a worker that hangs stops looking."""
         self._stopping = False
         self._bell = asyncio.Event()
+        self._sure = False
+        """Somebody said that there is work, so that no look comes before the claim."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """There is something to do; may be called from any thread."""
+        self._sure = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._bell.set)
 
@@ -70,20 +76,21 @@ class Worker:
         while not self._stopping:
             self._bell.clear()
             self.beat_at = self._clock.now()
-            job = await self._next() if len(self._running) < self._concurrency else None
-            if job is None:
-                await self._rest()
-            else:
+            want = min(self._concurrency - len(self._running), MOST_AT_ONCE)
+            jobs = await self._next(want) if want else []
+            for job in jobs:
                 self._start(job)
+            if len(jobs) < max(want, 1):  # all hands are full, or nothing else is due
+                await self._rest()
         await self._drain()
 
     async def run_until_idle(self) -> None:
         """Work until no job is due; for batches and tests."""
         self._loop = asyncio.get_running_loop()
-        while (job := await self._next()) is not None or self._running:
-            if job is not None:
+        while (jobs := await self._next(self._concurrency - len(self._running))) or self._running:
+            for job in jobs:
                 self._start(job)
-            if job is None or len(self._running) >= self._concurrency:
+            if not jobs or len(self._running) >= self._concurrency:
                 await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
 
     def stop_on_signals(self) -> None:
@@ -100,22 +107,25 @@ class Worker:
         self._running.discard(task)
         self._bell.set()
 
-    async def _next(self) -> Job | None:
-        def claim() -> Job | None:
+    async def _next(self, most: int) -> list[Job]:
+        sure, self._sure = self._sure, False
+
+        def claim() -> list[Job]:
             now = self._clock.now()
-            with self._store.read() as conn:  # a look costs no disk write, a claim does
-                if not queue.due(conn, self._handlers, now):
-                    return None
+            if not sure:  # a look costs no disk write, a claim does
+                with self._store.read() as conn:
+                    if not queue.due(conn, self._handlers, now):
+                        return []
             with self._store.write("claim") as conn:
-                return queue.claim(conn, self._handlers, self.name, now, self._lease)
+                return queue.claim_some(conn, self._handlers, self.name, now, self._lease, most)
 
         if not self._ready():
-            return None
+            return []
         try:
             return await asyncio.to_thread(claim)
         except StoreError as error:
             log.warning("no job could be claimed: %s", error)
-            return None
+            return []
 
     async def _rest(self) -> None:
         with suppress(TimeoutError):

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from api.errors import PersonalTextError, TamperedError
 from api.store.tables import events, meta
@@ -90,9 +90,9 @@ def extend(
         }  # fmt: skip
         new = Head(new.seq + 1, _link(new.hash, row, data))
         rows.append({**row, "data": dict(data), "hash": new.hash})
-    conn.execute(insert(events), rows)
+    conn.execute(_ADD, rows)
     if old.seq:
-        conn.execute(update(meta).where(meta.c.key == _HEAD).values(value=f"{new.seq}:{new.hash}"))
+        conn.execute(_MOVE_HEAD, {"new": f"{new.seq}:{new.hash}"})
     else:
         conn.execute(insert(meta).values(key=_HEAD, value=f"{new.seq}:{new.hash}"))
     return new
@@ -100,8 +100,7 @@ def extend(
 
 def head(conn: Connection, *, lock: bool = False) -> Head:
     """Where the chain ends."""
-    query = select(meta.c.value).where(meta.c.key == _HEAD)
-    value: str | None = conn.execute(query.with_for_update() if lock else query).scalar()
+    value: str | None = conn.execute(_READ_HEAD_LOCKED if lock else _READ_HEAD).scalar()
     if value is None:
         return Head()
     seq, _, digest = value.partition(":")
@@ -173,3 +172,10 @@ def _check(name: str, value: Any) -> None:
         raise PersonalTextError(
             f"An event cannot hold {name!r} as given: only ids, enums, instants, numbers and keyed hashes belong there."
         )
+
+
+# Built once: building a statement costs more than running it.
+_ADD = insert(events)
+_READ_HEAD = select(meta.c.value).where(meta.c.key == _HEAD)
+_READ_HEAD_LOCKED = _READ_HEAD.with_for_update()
+_MOVE_HEAD = update(meta).where(meta.c.key == _HEAD).values(value=bindparam("new"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, event, insert, select, update
 
 from agent.sla import Sla
 from agent.standing import Book, Clock, Event, Standing
@@ -38,11 +38,12 @@ class Times:
     sweep_at: datetime | None
 
 
-def keep(conn: Connection, sla: Sla, now: datetime) -> str:
-    """Store a version of the commitments, if it is new, so that a case can keep it; returns its content hash."""
-    if conn.execute(select(commitments.c.version).where(commitments.c.version == sla.version)).first() is None:
-        conn.execute(insert(commitments).values(version=sla.version, body=sla.model_dump(mode="json"), created_at=now))
-    return sla.version
+def keep(conn: Connection, sla: Sla, now: datetime) -> bool:
+    """Store a version of the commitments, so that a case can keep it; true when it was there already."""
+    if conn.execute(select(commitments.c.version).where(commitments.c.version == sla.version)).first() is not None:
+        return True
+    conn.execute(insert(commitments).values(version=sla.version, body=sla.model_dump(mode="json"), created_at=now))
+    return False
 
 
 class Versions:
@@ -51,6 +52,17 @@ class Versions:
     def __init__(self, current: Sla) -> None:
         self.current = current
         self._known: dict[str, Sla] = {"": current, current.version: current}
+        self._kept = False
+        """The one in force is in the store for sure."""
+
+    def keep(self, conn: Connection, now: datetime) -> str:
+        """Store the version in force, if it is new, so that a case can keep it; returns its content hash."""
+        if not self._kept and keep(conn, self.current, now):
+            event.listen(conn, "commit", self._committed)  # until then it may be of this very transaction
+        return self.current.version
+
+    def _committed(self, _: Connection) -> None:
+        self._kept = True
 
     def book(self, conn: Connection) -> Book:
         """The versions as the clocks ask for them."""
@@ -68,8 +80,7 @@ class Versions:
 def log_of(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Event]]:
     """The events of cases in their order."""
     found: dict[str, list[Event]] = {case_id: [] for case_id in case_ids}
-    query = select(events.c.case_id, events.c.kind, events.c.at, events.c.data).where(events.c.case_id.in_(case_ids))
-    for row in conn.execute(query.order_by(events.c.case_id, events.c.case_seq)):
+    for row in conn.execute(_LOG, {"these": list(case_ids)}):
         found[row.case_id].append(Event(row.kind, row.at, row.data))
     return found
 
@@ -87,8 +98,7 @@ def marks(clock: Clock) -> list[Mark]:
 def told(conn: Connection, case_ids: Sequence[str]) -> dict[str, set[tuple[str, int]]]:
     """Clock and threshold of every notice of each case so far."""
     found: dict[str, set[tuple[str, int]]] = {case_id: set() for case_id in case_ids}
-    query = select(notices.c.case_id, notices.c.clock, notices.c.threshold).where(notices.c.case_id.in_(case_ids))
-    for row in conn.execute(query):
+    for row in conn.execute(_TOLD, {"these": list(case_ids)}):
         found[row.case_id].add((row.clock, row.threshold))
     return found
 
@@ -115,16 +125,24 @@ def ahead(seen: Standing, fired: set[tuple[str, int]]) -> datetime | None:
 
 def set_times(conn: Connection, times: Sequence[Times]) -> None:
     """What queue and sweep sort by."""
-    rows = [{"of": t.case_id, "due": t.next_due or NEVER, "sweep": t.sweep_at} for t in times]
+    rows = [{"of": t.case_id, **columns(t)} for t in times]
     if rows:
         conn.execute(_SET_TIMES, rows)
 
 
-_SET_TIMES = (
-    update(cases)
-    .where(cases.c.id == bindparam("of"))
-    .values(next_due_at=bindparam("due"), sweep_at=bindparam("sweep"))
-)  # fmt: skip
+def columns(times: Times) -> dict[str, Any]:
+    """The same as columns of the case."""
+    return {"next_due_at": times.next_due or NEVER, "sweep_at": times.sweep_at}
+
+
+_THESE: BindParameter[Any] = bindparam("these", expanding=True)
+_LOG = (
+    select(events.c.case_id, events.c.kind, events.c.at, events.c.data)
+    .where(events.c.case_id.in_(_THESE))
+    .order_by(events.c.case_id, events.c.case_seq)
+)
+_TOLD = select(notices.c.case_id, notices.c.clock, notices.c.threshold).where(notices.c.case_id.in_(_THESE))
+_SET_TIMES = update(cases).where(cases.c.id == bindparam("of"))
 
 
 def due_for_sweep(conn: Connection, now: datetime, limit: int) -> Sequence[RowMapping]:

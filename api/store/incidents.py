@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from agent.outbreak import Trace
 from agent.outbreak.trace import Vector
@@ -22,9 +22,12 @@ _SETS = ("skus", "lots", "orders", "pages", "errors", "harms", "codes", "faults"
 
 def put(conn: Connection, trace: Trace, digest: str) -> None:
     """Keep what a case left, in place of what it left before."""
-    conn.execute(delete(traces).where(traces.c.case_id == trace.case_id, traces.c.alone.is_(False)))
-    if conn.execute(select(traces.c.case_id).where(traces.c.case_id == trace.case_id)).first() is None:
-        conn.execute(insert(traces).values(case_id=trace.case_id, at=trace.at, digest=digest, **_row(trace)))
+    row = {"at": trace.at, "digest": digest, **_row(trace)}
+    apart = conn.execute(_APART, {"of": trace.case_id}).scalar()
+    if apart is None:
+        conn.execute(_ADD, {"case_id": trace.case_id, **row})
+    elif not apart:
+        conn.execute(_CHANGE, {"of": trace.case_id, **row})
 
 
 def recent(conn: Connection, since: datetime, known: Mapping[tuple[str, str], Trace]) -> dict[tuple[str, str], Trace]:
@@ -40,11 +43,7 @@ def recent(conn: Connection, since: datetime, known: Mapping[tuple[str, str], Tr
 
 def links(conn: Connection, case_ids: Collection[str]) -> dict[str, str]:
     """Case -> open incident."""
-    query = select(incident_cases.c.case_id, incident_cases.c.incident_id).join(
-        incidents, incidents.c.id == incident_cases.c.incident_id
-    )
-    query = query.where(incident_cases.c.case_id.in_(list(case_ids)), incidents.c.state == "open")
-    return {row.case_id: row.incident_id for row in conn.execute(query)}
+    return {row.case_id: row.incident_id for row in conn.execute(_LINKS, {"these": list(case_ids)})}
 
 
 def found(conn: Connection, now: datetime) -> str:
@@ -163,3 +162,14 @@ def _trace(row: RowMapping) -> Trace:
 
 def _vector(kept: bytes) -> Vector:
     return np.frombuffer(kept, np.float16).astype(np.float32)
+
+
+# Built once: building a statement costs more than running it.
+_ADD = insert(traces)
+_APART = select(traces.c.alone).where(traces.c.case_id == bindparam("of"))
+_CHANGE = update(traces).where(traces.c.case_id == bindparam("of"))
+_LINKS = (
+    select(incident_cases.c.case_id, incident_cases.c.incident_id)
+    .join(incidents, incidents.c.id == incident_cases.c.incident_id)
+    .where(incident_cases.c.case_id.in_(bindparam("these", expanding=True)), incidents.c.state == "open")
+)

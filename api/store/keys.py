@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, insert, or_, select, update
 
 from api.errors import ConflictError, NotFoundError
 from api.ids import new_id
@@ -69,13 +69,7 @@ def add_key(
 
 def by_key(conn: Connection, digest: str, now: datetime) -> RowMapping | None:
     """The active principal behind a key that is neither revoked nor expired, with `scopes` and `key_id`."""
-    query: Select[Any] = (
-        select(principals, api_keys.c.scopes, api_keys.c.id.label("key_id"))
-        .join(api_keys, api_keys.c.principal_id == principals.c.id)
-        .where(api_keys.c.hash == digest, api_keys.c.revoked_at.is_(None), principals.c.active)
-        .where(or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now))
-    )
-    return conn.execute(query).mappings().first()
+    return conn.execute(_BY_KEY, {"hash": digest, "now": now}).mappings().first()
 
 
 def revoke_key(conn: Connection, key_id: str, now: datetime) -> None:
@@ -117,3 +111,11 @@ def use_link(conn: Connection, digest: str, now: datetime) -> str | None:
     fresh = (signin_links.c.hash == digest, signin_links.c.used_at.is_(None), signin_links.c.expires_at > now)
     statement = update(signin_links).where(*fresh).values(used_at=now).returning(signin_links.c.principal_id)
     return conn.execute(statement).scalar()
+
+
+_BY_KEY: Select[Any] = (  # built once, because every request asks it
+    select(principals, api_keys.c.scopes, api_keys.c.id.label("key_id"))
+    .join(api_keys, api_keys.c.principal_id == principals.c.id)
+    .where(api_keys.c.hash == bindparam("hash"), api_keys.c.revoked_at.is_(None), principals.c.active)
+    .where(or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > bindparam("now")))
+)

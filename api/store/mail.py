@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    RowMapping,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from api.errors import ConflictError, IdempotencyConflictError, InvalidError, NotFoundError
 from api.ids import new_id
@@ -49,8 +59,7 @@ def answered(conn: Connection, delivery: Delivery) -> Mapping[str, Any] | None:
     """
     if not 0 < len(delivery.id) <= MAX_KEY:
         raise InvalidError(f"An Idempotency-Key has 1 to {MAX_KEY} characters, this one has {len(delivery.id)}.")
-    query = select(inbox).where(inbox.c.source == delivery.source, inbox.c.delivery_id == delivery.id)
-    row = conn.execute(query).mappings().first()
+    row = conn.execute(_ANSWERED, {"by": delivery.source, "number": delivery.id}).mappings().first()
     if row is None:
         return None
     if (row["verb"], row["body_hash"]) != (delivery.verb, delivery.body_hash):
@@ -70,48 +79,76 @@ def answer(conn: Connection, delivery: Delivery, ids: Mapping[str, Any], *, case
     )  # fmt: skip
 
 
-_KNOWN = select(outbox.c.id).where(outbox.c.idempotency_key == bindparam("key"))
-_RECENT = (
-    select(outbox.c.created_at)
-    .where(
-        outbox.c.channel == bindparam("channel"), outbox.c.state.in_(STATES), outbox.c.created_at > bindparam("since")
-    )
-    .limit(STORM + 1)
-)
-"""Names all states, so that the index finds the last minute among years of letters."""
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Something to send over a channel. `payload` holds ids only; the `key` tells repeats."""
 
-
-_GOING = (
-    select(outbox.c.id)
-    .where(
-        outbox.c.channel == bindparam("channel"), outbox.c.state == "waiting", outbox.c.next_try_at == bindparam("at")
-    )
-    .limit(1)
-)
+    channel: str
+    key: str
+    payload: Mapping[str, Any]
 
 
 def post(
     conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None
 ) -> str | None:
-    """Something to send over `channel`, with its job; None when `key` was posted before. `payload` holds ids only.
+    """Something to send over `channel`, with its job; None when `key` was posted before. `payload` holds ids only."""
+    rows, work = _posted(conn, [Letter(channel, key, payload)], now=now, case_id=case_id)
+    queue.put_rows(conn, work)
+    return rows[0]["id"] if rows else None
 
-    After `STORM` letters within `CALM` the next ones wait for the end of a minute and leave together, apart from those to
-    a helpdesk.
+
+def post_all(
+    conn: Connection, letters: Sequence[Letter], *, now: datetime, case_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Post those letters that were not posted before; returns their jobs, still to be put into the queue.
+
+    What leaves at once leaves with one job, apart from notes to a helpdesk. After `STORM` letters to a channel within
+    `CALM` the next ones wait for the end of a minute and leave together, apart from those to a helpdesk.
     """
-    if conn.execute(_KNOWN, {"key": key}).first() is not None:
-        return None
-    letter_id = new_id("out", now)
-    recent = conn.execute(_RECENT, {"channel": channel, "since": now - CALM}).all()
-    calm = None if channel.startswith(HELPDESK) or len(recent) < STORM else _next(now, CALM)
-    going = calm is not None and conn.execute(_GOING, {"channel": channel, "at": calm}).first() is not None
-    row = {
-        "id": letter_id, "idempotency_key": key, "channel": channel, "payload": dict(payload), "created_at": now,
-        "case_id": case_id, "state": "waiting", "next_try_at": calm,
-    }  # fmt: skip
-    conn.execute(insert(outbox), row)
-    if not going:  # one job takes all that wait for the end of a minute
-        queue.put(conn, DELIVER, {"letter": letter_id}, now=now, run_at=calm, case_id=case_id)
-    return letter_id
+    return _posted(conn, letters, now=now, case_id=case_id)[1] if letters else []
+
+
+def _posted(
+    conn: Connection, letters: Sequence[Letter], *, now: datetime, case_id: str | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    by_key: dict[str, Letter] = {}
+    for one in letters:
+        by_key.setdefault(one.key, one)
+    known = set(conn.execute(_KNOWN, {"keys": list(by_key)}).scalars())
+    new = [one for key, one in by_key.items() if key not in known]
+    if not new:
+        return [], []
+    channels = {one.channel for one in new}
+    lately = {c: len(conn.execute(_RECENT, {"channel": c, "since": now - CALM}).all()) for c in channels}
+    rows: list[dict[str, Any]] = []
+    going: dict[str, bool] = {}
+    work: list[dict[str, Any]] = []
+    together: list[str] = []
+    for one in new:
+        channel, letter_id = one.channel, new_id("out", now)
+        apart = channel.startswith(HELPDESK)
+        calm = None if apart or lately[channel] < STORM else _next(now, CALM)
+        lately[channel] += 1
+        rows.append({
+            "id": letter_id, "idempotency_key": one.key, "channel": channel, "payload": dict(one.payload),
+            "created_at": now, "case_id": case_id, "state": "waiting", "next_try_at": calm,
+        })  # fmt: skip
+        if calm is not None:  # one job takes all that wait for the end of a minute
+            if channel not in going:
+                going[channel] = conn.execute(_GOING, {"channel": channel, "at": calm}).first() is not None
+            if not going[channel]:
+                work.append(_job([letter_id], now, case_id, calm))
+            going[channel] = True
+        elif apart:
+            work.append(_job([letter_id], now, case_id))
+        else:
+            together.append(letter_id)
+    conn.execute(_ADD, rows)
+    return rows, [_job(together, now, case_id), *work] if together else work
+
+
+def _job(letters: Sequence[str], now: datetime, case_id: str | None, run_at: datetime | None = None) -> dict[str, Any]:
+    return queue.row(DELIVER, {"letters": list(letters)}, now=now, run_at=run_at, case_id=case_id)
 
 
 def take(conn: Connection, job: Job, now: datetime) -> list[RowMapping]:
@@ -119,26 +156,33 @@ def take(conn: Connection, job: Job, now: datetime) -> list[RowMapping]:
 
     What a job once took stays with it, so that a repeat after a crash sends the same letters under the same key.
     """
-    own = letter(conn, job.data["letter"])
-    here = and_(outbox.c.channel == own["channel"], outbox.c.state == "waiting")
-    mine = select(outbox).where(here, outbox.c.batch == job.id).order_by(outbox.c.id)
-    if held := conn.execute(mine).mappings().all():
-        return list(held)
-    if own["state"] != "waiting" or own["batch"]:
+    ids: Sequence[str] = job.data.get("letters") or [job.data["letter"]]
+    own = conn.execute(_THESE, {"ids": ids}).mappings().all()
+    if any(row["batch"] == job.id for row in own):
+        held = {"channels": sorted({row["channel"] for row in own}), "batch": job.id}
+        return list(conn.execute(_HELD, held).mappings())
+    own = [row for row in own if row["state"] == "waiting" and not row["batch"]]
+    more = {name for row in own if not row["channel"].startswith(HELPDESK) for name in _beside(conn, row, now)}
+    taken = list(dict.fromkeys([*(row["id"] for row in own), *sorted(more)]))
+    if taken:
+        conn.execute(_TAKE, {"ids": taken, "by": job.id})
+    return own if len(taken) == len(own) else list(conn.execute(_THESE, {"ids": taken}).mappings())
+
+
+def _beside(conn: Connection, own: RowMapping, now: datetime) -> list[str]:
+    """Letters that leave with `own`: in a storm all of its channel, else those held back to the same minute."""
+    waiting = conn.execute(_WAITING, {"channel": own["channel"], "now": now}).all()
+    if len(waiting) > STORM:
+        return [row.id for row in waiting]
+    if own["next_try_at"] is None or own["attempts"]:
         return []
-    free = and_(here, outbox.c.batch == "", _due(now))
-    query = select(outbox.c.id, outbox.c.next_try_at, outbox.c.attempts).where(free).order_by(outbox.c.id).limit(MOST)
-    waiting = conn.execute(query).all()
-    taken = [own["id"]]
-    if not own["channel"].startswith(HELPDESK):
-        if len(waiting) > STORM:
-            taken = [row.id for row in waiting]
-        elif (
-            own["next_try_at"] is not None and not own["attempts"]
-        ):  # those held back to the same minute share this job
-            taken = [row.id for row in waiting if (row.next_try_at, row.attempts) == (own["next_try_at"], 0)]
-    conn.execute(update(outbox).where(outbox.c.id.in_(taken)).values(batch=job.id))
-    return list(conn.execute(mine).mappings().all())
+    return [row.id for row in waiting if (row.next_try_at, row.attempts) == (own["next_try_at"], 0)]
+
+
+def digests(job: Job, letters: Sequence[RowMapping]) -> set[str]:
+    """Channels whose letters leave as one message: those with letters that did not come with the job itself."""
+    own = job.data.get("letters") or [job.data["letter"]]
+    return {row["channel"] for row in letters if row["id"] not in own}
 
 
 def letter(conn: Connection, letter_id: str) -> RowMapping:
@@ -161,10 +205,9 @@ def delivered(conn: Connection, letters: Sequence[RowMapping], now: datetime) ->
 
 def follow(conn: Connection, channel: str, now: datetime) -> None:
     """After a digest: a job for what still waits for the same channel, if anything does."""
-    free = and_(outbox.c.channel == channel, outbox.c.state == "waiting", outbox.c.batch == "", _due(now))
-    row = conn.execute(select(outbox.c.id, outbox.c.case_id).where(free).order_by(outbox.c.id).limit(1)).first()
+    row = conn.execute(_WAITING.limit(1), {"channel": channel, "now": now}).first()
     if row is not None:
-        queue.put(conn, DELIVER, {"letter": row.id}, now=now, case_id=row.case_id)
+        queue.put_rows(conn, [_job([row.id], now, row.case_id)])
 
 
 def refused(
@@ -178,7 +221,7 @@ def refused(
         }  # fmt: skip
         _set(conn, [row], state="dead" if again_at is None else "waiting", **values)
         if again_at is not None:
-            queue.put(conn, DELIVER, {"letter": row["id"]}, now=now, run_at=again_at, case_id=row["case_id"])
+            queue.put_rows(conn, [_job([row["id"]], now, row["case_id"], again_at)])
     if again_at is None and len(letters) > 1:
         follow(conn, letters[0]["channel"], now)
 
@@ -194,7 +237,7 @@ def revive(conn: Connection, letter_id: str, now: datetime) -> None:
     if row["state"] != "dead":
         raise ConflictError(f"Letter {letter_id} is {row['state']}; only one that was given up is sent again.")
     _set(conn, [row], state="waiting", batch="", attempts=0, next_try_at=None, error="")
-    queue.put(conn, DELIVER, {"letter": letter_id}, now=now, case_id=row["case_id"])
+    queue.put_rows(conn, [_job([letter_id], now, row["case_id"])])
 
 
 def close(conn: Connection, channel: str, reason: str, now: datetime) -> None:
@@ -226,13 +269,44 @@ def recent(conn: Connection, limit: int, *, channel: str = "") -> Sequence[RowMa
 
 
 def _set(conn: Connection, letters: Sequence[RowMapping], **values: Any) -> None:
-    conn.execute(update(outbox).where(outbox.c.id.in_([row["id"] for row in letters])).values(values))
-
-
-def _due(now: datetime) -> ColumnElement[bool]:
-    return or_(outbox.c.next_try_at.is_(None), outbox.c.next_try_at <= now)
+    conn.execute(_CHANGE, {"ids": [row["id"] for row in letters], **values})
 
 
 def _next(now: datetime, step: timedelta) -> datetime:
     """The next instant that is a whole number of steps."""
     return now + step - (now - datetime.min.replace(tzinfo=now.tzinfo)) % step
+
+
+# Built once: building a statement costs more than running it.
+_ADD = insert(outbox)
+_ANSWERED = select(inbox).where(inbox.c.source == bindparam("by"), inbox.c.delivery_id == bindparam("number"))
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_THESE = select(outbox).where(outbox.c.id.in_(_IDS)).order_by(outbox.c.id)
+_CHANGE = update(outbox).where(outbox.c.id.in_(_IDS))
+_TAKE = _CHANGE.values(batch=bindparam("by"))
+_KNOWN = select(outbox.c.idempotency_key).where(outbox.c.idempotency_key.in_(bindparam("keys", expanding=True)))
+_TO = outbox.c.channel == bindparam("channel")
+_RECENT = (
+    select(outbox.c.created_at)
+    .where(_TO, outbox.c.state.in_(STATES), outbox.c.created_at > bindparam("since"))
+    .limit(STORM + 1)
+)
+"""Names all states, so that the index finds the last minute among years of letters."""
+_GOING = select(outbox.c.id).where(_TO, outbox.c.state == "waiting", outbox.c.next_try_at == bindparam("at")).limit(1)
+_HELD = (
+    select(outbox)
+    .where(
+        outbox.c.channel.in_(bindparam("channels", expanding=True)), outbox.c.state == "waiting",
+        outbox.c.batch == bindparam("batch"),
+    )
+    .order_by(outbox.c.id)
+)  # fmt: skip
+_WAITING = (
+    select(outbox.c.id, outbox.c.next_try_at, outbox.c.attempts, outbox.c.case_id)
+    .where(
+        _TO, outbox.c.state == "waiting", outbox.c.batch == "",
+        or_(outbox.c.next_try_at.is_(None), outbox.c.next_try_at <= bindparam("now")),
+    )
+    .order_by(outbox.c.id)
+    .limit(MOST)
+)  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from api.store import queue
 from api.store.queue import Job
@@ -63,11 +63,13 @@ class PrecedentArchive:
 
     def precedents(self, ids: Sequence[str]) -> Mapping[str, Precedent]:
         """The precedents of these ids; an id that is gone is left out."""
+        if not ids:
+            return {}
         with self._store.read() as conn:
             return {
                 row["id"]: _precedent(row)
                 for some in _parts(ids)
-                for row in conn.execute(select(precedents).where(precedents.c.id.in_(some))).mappings()
+                for row in conn.execute(_CARDS, {"ids": some}).mappings()
             }
 
     def with_keys(self, keys: Sequence[str]) -> Sequence[str]:
@@ -75,8 +77,7 @@ class PrecedentArchive:
         found: dict[str, Any] = {}
         with self._store.read() as conn:
             for some in _parts(keys):
-                query = select(precedents.c.id, precedents.c.resolved_at).join(precedent_keys)
-                found |= {row.id: row.resolved_at for row in conn.execute(query.where(precedent_keys.c.key.in_(some)))}
+                found |= {row.id: row.resolved_at for row in conn.execute(_WITH_KEYS, {"keys": some})}
         return sorted(found, key=lambda id_: (found[id_], id_), reverse=True)
 
     def put(self, cards: Sequence[Card], now: datetime, import_id: str | None = None) -> int:
@@ -197,3 +198,12 @@ def _precedent(row: RowMapping) -> Precedent:
         aftermath=row["aftermath"], satisfaction=row["satisfaction"], teams=tuple(row["teams"]),
         products=tuple(row["products"]),
     )  # fmt: skip
+
+
+# Built once: building a statement costs more than running it.
+_CARDS = select(precedents).where(precedents.c.id.in_(bindparam("ids", expanding=True)))
+_WITH_KEYS = (
+    select(precedents.c.id, precedents.c.resolved_at)
+    .join(precedent_keys)
+    .where(precedent_keys.c.key.in_(bindparam("keys", expanding=True)))
+)

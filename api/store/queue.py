@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from api.errors import LeaseLostError
 from api.ids import new_id
@@ -40,46 +40,46 @@ def put_all(
     run_at: datetime | None = None, priority: int = 0,
 ) -> list[str]:  # fmt: skip
     """Many at once: the ids in the order given."""
-    rows = [
-        {
-            "id": new_id("job", now), "kind": kind, "state": "queued", "data": dict(data), "case_id": case_id,
-            "run_at": run_at or now, "priority": priority, "created_at": now,
-        }
-        for data in each
-    ]  # fmt: skip
+    return put_rows(
+        conn, [row(kind, data, now=now, case_id=case_id, run_at=run_at, priority=priority) for data in each]
+    )
+
+
+def row(
+    kind: str, data: Mapping[str, Any], *, now: datetime, case_id: str | None = None, run_at: datetime | None = None,
+    priority: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """Work as `put_rows` takes it."""
+    return {
+        "id": new_id("job", now), "kind": kind, "state": "queued", "data": dict(data), "case_id": case_id,
+        "run_at": run_at or now, "priority": priority, "created_at": now,
+    }  # fmt: skip
+
+
+def put_rows(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Work of several kinds at once: the ids in the order given."""
     if rows:
-        conn.execute(insert(jobs), rows)
-    return [str(row["id"]) for row in rows]
+        conn.execute(_PUT, rows)
+    return [str(each["id"]) for each in rows]
 
 
 def due(conn: Connection, kinds: Collection[str], now: datetime) -> bool:
     """Whether `claim` would find something."""
-    return conn.execute(select(jobs.c.id).where(jobs.c.kind.in_(kinds), _free(now)).limit(1)).first() is not None
+    return conn.execute(_DUE, {"kinds": list(kinds), "now": now}).first() is not None
 
 
 def claim(conn: Connection, kinds: Collection[str], worker: str, now: datetime, lease: timedelta) -> Job | None:
     """The next job that is due, or whose worker fell silent, given to `worker`; None when there is none."""
-    first = (
-        select(jobs.c.id)
-        .where(jobs.c.kind.in_(kinds), _free(now))
-        .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    row = conn.execute(
-        update(jobs)
-        .where(jobs.c.id == first)
-        .values(
-            state="running",
-            worker=worker[:64],
-            attempts=jobs.c.attempts + 1,
-            fence=jobs.c.fence + 1,
-            lease_until=now + lease,
-        )
-        .returning(jobs.c.id, jobs.c.kind, jobs.c.case_id, jobs.c.data, jobs.c.attempts, jobs.c.fence)
-    ).first()
-    return None if row is None else Job(*row)
+    return next(iter(claim_some(conn, kinds, worker, now, lease, 1)), None)
+
+
+def claim_some(
+    conn: Connection, kinds: Collection[str], worker: str, now: datetime, lease: timedelta, most: int
+) -> list[Job]:
+    """The same for up to `most` jobs, in the order in which they are to be begun."""
+    given = {"kinds": list(kinds), "now": now, "most": most, "by": worker[:64], "until": now + lease}
+    rows = sorted(conn.execute(_CLAIM, given), key=lambda row: (row.priority, row.run_at, row.id))
+    return [Job(row.id, row.kind, row.case_id, row.data, row.attempts, row.fence) for row in rows]
 
 
 def extend(conn: Connection, job: Job, until: datetime) -> None:
@@ -136,13 +136,44 @@ def counts(conn: Connection) -> dict[str, int]:
     return {row.state: row.number for row in conn.execute(query)}
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    waiting = and_(jobs.c.state == "queued", jobs.c.run_at <= now)
-    return or_(waiting, and_(jobs.c.state == "running", jobs.c.lease_until < now))
-
-
 def _set(conn: Connection, job: Job, **columns: Any) -> None:
     # The fence alone decides: an expired lease that nobody took is still the holder's.
-    held = and_(jobs.c.id == job.id, jobs.c.fence == job.fence, jobs.c.state == "running")
-    if conn.execute(update(jobs).where(held).values(columns)).rowcount != 1:
+    if conn.execute(_HELD, {"its": job.id, "held": job.fence, **columns}).rowcount != 1:
         raise LeaseLostError(f"Job {job.id} was given to another worker; this result is thrown away.")
+
+
+# Built once: building a statement costs more than running it.
+_FREE = and_(
+    jobs.c.kind.in_(bindparam("kinds", expanding=True)),
+    or_(
+        and_(jobs.c.state == "queued", jobs.c.run_at <= bindparam("now")),
+        and_(jobs.c.state == "running", jobs.c.lease_until < bindparam("now")),
+    ),
+)
+_PUT = insert(jobs)
+_DUE = select(jobs.c.id).where(_FREE).limit(1)
+_FIRST = (
+    select(jobs.c.id)
+    .where(_FREE)
+    .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("first")  # apart from the update, which else may ask for it anew at every row
+)
+_CLAIM = (
+    update(jobs)
+    .where(jobs.c.id.in_(select(_FIRST.c.id)))
+    .values(
+        state="running",
+        worker=bindparam("by"),
+        attempts=jobs.c.attempts + 1,
+        fence=jobs.c.fence + 1,
+        lease_until=bindparam("until"),
+    )
+    .returning(
+        jobs.c.id, jobs.c.kind, jobs.c.case_id, jobs.c.data, jobs.c.attempts, jobs.c.fence, jobs.c.priority, jobs.c.run_at
+    )
+)  # fmt: skip
+_HELD = update(jobs).where(
+    jobs.c.id == bindparam("its"), jobs.c.fence == bindparam("held"), jobs.c.state == "running"
+)  # fmt: skip

@@ -16,3 +16,11 @@ class DatasetError(EvalsError):
 
 class BeyondRangeError(EvalsError):
     """An answer lies outside the years or steps that were laid out."""
+
+
+class RunFileError(EvalsError):
+    """A file holds no run that can be used, or a run is no reference."""
+
+
+class IncomparableError(EvalsError):
+    """Two runs answered other cases, or were scored by other scorers."""

@@ -137,6 +137,14 @@ def smallest_fall(error: float, clusters: int, alpha: float, power: float) -> fl
     return float(special.stdtrit(clusters - 1, 1 - alpha) + special.stdtrit(clusters - 1, power)) * error
 
 
+def t_range(mean: float, error: float, clusters: int, level: float = 0.95) -> tuple[float | None, float | None]:
+    """The range of a mean change; None of fewer than two clusters."""
+    if clusters < 2:
+        return None, None
+    reach = float(special.stdtrit(clusters - 1, (1 + level) / 2)) * error
+    return mean - reach, mean + reach
+
+
 def mcnemar(broke: int, mended: int) -> float:
     """Exact two-sided p-value of as many flips down as up (McNemar 1947)."""
     return float(stats.binomtest(broke, broke + mended).pvalue) if broke + mended else 1.0

@@ -119,7 +119,7 @@ def _exact_verdict(found: Result, stale: int) -> Result:
     if stale:
         return replace(
             found, verdict="insufficient data",
-            reason=f"{number(stale, 'stored answer')} no longer belong to their requests; record them anew.",
+            reason=f"{number(stale, 'stored answer')} became stale, as what is asked changed; record them anew.",
         )  # fmt: skip
     if found.mended:
         cases = len({c.case for c in found.mended})

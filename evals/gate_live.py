@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from evals import guards
+from evals.errors import IncomparableError
 from evals.outcome import Run, Trial
 from evals.runs import comparable
 from evals.verdict import PASSED, Change, Confirm, Policy, Result, counted, number, passed, value
@@ -23,6 +24,8 @@ def live(blank: Result, reference: Run, run: Run, policy: Policy, confirm: Confi
     tried = [c for c in shared if min(_tried(old[c]), _tried(new[c])) >= guards.TRIALS]
     suspected = [c for c in tried if _suspect(shares[c])]
     fresh = confirm(suspected) if confirm and suspected else None
+    if fresh and (problem := _not_fresh(reference, run, fresh)):
+        return replace(blank, verdict="invalid", reason=problem)
     broken, open_, cleared = _confirmed(suspected, shares, fresh)
     left_out = {**blank.left_out, "not run": len(old.keys() - new.keys())}
     found = replace(
@@ -30,6 +33,18 @@ def live(blank: Result, reference: Run, run: Run, policy: Policy, confirm: Confi
         cleared=tuple(cleared), left_out={name: count for name, count in left_out.items() if count},
     )  # fmt: skip
     return _live_verdict(found, policy, len(shared) - len(tried))
+
+
+def _not_fresh(reference: Run, run: Run, fresh: tuple[Run, Run]) -> str:
+    """Why trials do not confirm anything; empty when they can."""
+    for arm, again in ((reference, fresh[0]), (run, fresh[1])):
+        if again.id in {reference.id, run.id}:
+            return f"Run {again.id} is one of those compared and confirms nothing; make fresh trials of both arms."
+        try:
+            comparable(arm, again)
+        except IncomparableError as error:
+            return str(error)
+    return ""
 
 
 def _by_case(run: Run) -> dict[str, list[Trial]]:
@@ -72,7 +87,6 @@ def _confirmed(
     """Suspects that are breaks, that still wait for fresh trials, and that were cleared by them."""
     if fresh is None:
         return [], list(suspected), []
-    comparable(*fresh)
     old, new = _by_case(fresh[0]), _by_case(fresh[1])
     broken: list[Change] = []
     waiting: list[str] = []
@@ -95,7 +109,7 @@ def _live_verdict(found: Result, policy: Policy, thin: int) -> Result:
     fell = [t for t in found.tests if t.fell <= policy.alpha]
     if fell or found.broken:
         told = [f"{t.score} fell from {t.before:.1%} to {t.now:.1%} (p = {t.fell:.3f})" for t in fell]
-        told += [f"{number(len(found.broken), 'case')} that always passed now fail"] if found.broken else []
+        told += [f"{number(len(found.broken), 'case')} broke that always passed"] if found.broken else []
         return replace(found, verdict="fail", reason=f"{' and '.join(told)}.")
     if why := _too_little(found, policy, thin):
         return replace(found, verdict="insufficient data", reason=why)
@@ -119,12 +133,12 @@ def _too_little(found: Result, policy: Policy, thin: int) -> str:
         )
     if thin > policy.most_errors * found.cases:
         return (
-            f"{number(thin, 'case')} of {found.cases} have fewer than {guards.TRIALS} trials in one of the runs, so that a single "
+            f"In {number(thin, 'case')} of {found.cases} one of the runs has fewer than {guards.TRIALS} trials, so that a single "
             f"broken case would not show; run with --repeat {guards.TRIALS}."
         )
     if found.suspects:
         return (
-            f"{number(len(found.suspects), 'case')} that always passed now hardly pass; run {guards.TRIALS} fresh trials of both "
-            f"arms on them to tell a break from chance: {', '.join(found.suspects)}."
+            f"{number(len(found.suspects), 'case')} went from always passing to hardly ever; run {guards.TRIALS} fresh trials of "
+            f"both arms to tell a break from chance: {', '.join(found.suspects)}."
         )
     return ""

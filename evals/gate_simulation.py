@@ -128,9 +128,9 @@ def _score(passed: Floats, number: int, rng: np.random.Generator) -> Floats:
     return passed if number == 0 else passed / 2 + rng.beta(8, 2, passed.shape) / 2
 
 
-def rates(gates: int = GATES, seed: int = 0, sizes: Sequence[int] = SIZES) -> list[Rate]:
+def rates(gates: int = GATES, seed: int = 0) -> list[Rate]:
     """All scenarios at all sizes."""
-    return [simulate(scenario, cases, gates, seed) for scenario in SCENARIOS for cases in sizes]
+    return [simulate(scenario, cases, gates, seed) for scenario in SCENARIOS for cases in SIZES]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

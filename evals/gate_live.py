@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from evals import guards
 from evals.errors import IncomparableError
 from evals.outcome import Run, Trial
 from evals.runs import comparable
-from evals.verdict import PASSED, Change, Confirm, Policy, Result, counted, number, passed, value
+from evals.verdict import PASSED, Change, Confirm, Policy, Result, counted, mean, number, passed
 
 
 def live(blank: Result, reference: Run, run: Run, policy: Policy, confirm: Confirm | None) -> Result:
@@ -55,13 +55,8 @@ def _by_case(run: Run) -> dict[str, list[Trial]]:
     return found
 
 
-def _mean(trials: Iterable[Trial], name: str) -> float | None:
-    values = [v for t in trials if (v := value(t, name)) is not None]
-    return sum(values) / len(values) if values else None
-
-
 def _share(trials: Sequence[Trial]) -> float | None:
-    return _mean(trials, PASSED)
+    return mean(trials, PASSED)
 
 
 def _tried(trials: Sequence[Trial]) -> int:
@@ -71,7 +66,7 @@ def _tried(trials: Sequence[Trial]) -> int:
 def _pair(
     name: str, cases: Sequence[str], old: Mapping[str, list[Trial]], new: Mapping[str, list[Trial]]
 ) -> tuple[str, list[float], list[float], list[str]]:
-    rows = [(_mean(old[c], name), _mean(new[c], name), new[c][0].cluster) for c in cases]
+    rows = [(mean(old[c], name), mean(new[c], name), new[c][0].cluster) for c in cases]
     both = [(a, b, cluster) for a, b, cluster in rows if a is not None and b is not None]
     return name, [a for a, _, _ in both], [b for _, b, _ in both], [cluster for _, _, cluster in both]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -111,6 +111,12 @@ def value(trial: Trial, name: str) -> float | None:
     if name == PASSED:
         return passed(trial)
     return next((s.value for s in trial.scores if s.name == name), None)
+
+
+def mean(trials: Iterable[Trial], name: str) -> float | None:
+    """The mean of a score over the trials that have it."""
+    values = [v for t in trials if (v := value(t, name)) is not None]
+    return sum(values) / len(values) if values else None
 
 
 def score_changes(before: Trial, now: Trial) -> list[Change]:

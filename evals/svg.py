@@ -12,7 +12,7 @@ from evals.stats import Interval, Point
 
 _W: Final = 320
 _H: Final = 240
-_PAD: Final = 40
+_PAD: Final = 52
 
 
 def _x(share: float) -> float:

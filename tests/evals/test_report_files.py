@@ -174,7 +174,7 @@ def test_junit_names_a_case_that_the_run_no_longer_holds():
 def test_markdown_gives_the_verdict_first_then_what_broke_with_its_answers():
     before, now = runs()
     text = markdown(judge(before, now), compare(before, now), report(now))
-    assert text.startswith("## Evals: fail\n\n2 cases got worse than in the reference\\.")
+    assert text.startswith("## Evals: fail\n\n2 cases got worse than in the reference.")
     assert "\n- it comes on 3 May.\n+ it comes on 9 May.\n" in text
     assert text.index("### Got worse") < text.index("1 mended") < text.index("### Figures")
 

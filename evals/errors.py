@@ -11,7 +11,11 @@ class EvalsError(Exception):
 
 
 class DatasetError(EvalsError):
-    """A line of the dataset is no labelled escalation."""
+    """A dataset cannot be used: which file, which line, and how to mend it."""
+
+
+class RunError(EvalsError):
+    """A run cannot be begun, gone on with, or read."""
 
 
 class BeyondRangeError(EvalsError):

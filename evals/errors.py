@@ -15,15 +15,11 @@ class DatasetError(EvalsError):
 
 
 class RunError(EvalsError):
-    """A run cannot be begun, gone on with, or read."""
+    """A run cannot be begun, gone on with, read or blessed."""
 
 
 class BeyondRangeError(EvalsError):
     """An answer lies outside the years or steps that were laid out."""
-
-
-class RunFileError(EvalsError):
-    """A file holds no run that can be used, or a run is no reference."""
 
 
 class IncomparableError(EvalsError):

@@ -27,6 +27,7 @@ from evals.verdict import (
     number,
     passed,
     score_changes,
+    value,
     worse,
 )
 
@@ -50,6 +51,9 @@ def _unusable(reference: Run, run: Run, policy: Policy) -> str:
         return str(error)
     if not {t.case for t in counted(reference)} & {t.case for t in run.trials if t.split in COUNTED}:
         return f"The run and the reference have no case in common of the splits that count ({', '.join(COUNTED)})."
+    lead = policy.headline[0]
+    if run.tier == "live" and not any(value(t, lead) is not None for t in counted(run)):
+        return f"No trial of the run has the score {lead!r}, on which the headline rests; name one that it has."
     return _failed("reference", reference, policy) or _failed("run", run, policy) or _away(run, policy)
 
 

@@ -10,8 +10,23 @@ from typing import Any, Final
 
 from evals.answer import Answer
 from evals.mutators import (
-    Change, Json, Mutator, bad_citation, dearer, edited, expecting, later, letter, other_order, put, said, sentences,
-    uncited, unnamed, untold_citation, withheld,
+    Change,
+    Json,
+    Mutator,
+    bad_citation,
+    dearer,
+    edited,
+    expecting,
+    later,
+    letter,
+    other_order,
+    put,
+    said,
+    sentences,
+    uncited,
+    unnamed,
+    untold_citation,
+    withheld,
 )  # fmt: skip
 from evals.scorers.safety import COPIED
 

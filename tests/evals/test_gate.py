@@ -99,7 +99,7 @@ def test_stale_answers_are_no_evidence():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"dataset": "e" * 64}, "their dataset differ"),
+        ({"dataset": "e" * 64}, "their datasets differ"),
         ({"scorers": "e" * 64}, "their scorers differ"),
         ({"tier": "replay"}, "of the embedded tier and the run of the replay tier"),
     ],

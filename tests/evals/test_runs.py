@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from evals.errors import IncomparableError, RunFileError
-from evals.runs import bless, comparable, read_reference, read_run, write_reference, write_run
+from evals.errors import IncomparableError, RunError
+from evals.runs import Shelf, bless, comparable, dumped, read_reference, read_run, write_reference
 from tests.builders_runs import run, trial
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -16,17 +16,25 @@ RUN = run(trial("dmg-2"), trial("dmg-1", 1), trial("dmg-1", 0), versions={"pack"
 
 
 def test_a_run_comes_back_as_it_was_kept(tmp_path: Path):
-    write_run(RUN, tmp_path / "deep/run.json")
-    back = read_run(tmp_path / "deep/run.json")
-    assert sorted(back.trials, key=str) == sorted(RUN.trials, key=str)
-    assert back.model_copy(update={"trials": RUN.trials}) == RUN
+    shelf = Shelf(tmp_path / "evals")
+    path = shelf.save(RUN, {("dmg-1", 0): 12.5})
+    for name in ("run_b", "run", "latest", str(path)):
+        back = shelf.load(name)
+        assert sorted(back.trials, key=str) == sorted(RUN.trials, key=str)
+        assert back.model_copy(update={"trials": RUN.trials}) == RUN
+    assert shelf.times(RUN) == {("dmg-1", 0): 12.5}
+    assert Shelf(tmp_path).times(RUN) == {}
+    assert not [p for p in path.parent.iterdir() if p.name.endswith(".part")]
 
 
-def test_the_same_results_are_the_same_bytes_whatever_their_order(tmp_path: Path):
-    write_run(RUN, tmp_path / "a.json")
-    write_run(RUN.model_copy(update={"trials": RUN.trials[::-1]}), tmp_path / "b.json")
-    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "b.json"]
+def test_the_same_results_are_the_same_bytes_whatever_their_order():
+    assert dumped(RUN) == dumped(RUN.model_copy(update={"trials": RUN.trials[::-1]}))
+
+
+@pytest.mark.parametrize("name", ["latest", "run_x", "no.json"])
+def test_a_run_that_is_not_there_is_told(tmp_path: Path, name: str):
+    with pytest.raises(RunError, match=r"[Tt]here is no"):
+        Shelf(tmp_path).load(name)
 
 
 def test_a_reference_keeps_who_why_and_when_and_a_line_for_each_trial(tmp_path: Path):
@@ -64,7 +72,7 @@ def test_a_file_that_is_no_run_is_refused_in_one_sentence(tmp_path: Path, conten
     path = tmp_path / "run.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
-    with pytest.raises(RunFileError) as caught:
+    with pytest.raises(RunError) as caught:
         read_run(path)
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
@@ -73,13 +81,13 @@ def test_a_file_that_is_no_run_is_refused_in_one_sentence(tmp_path: Path, conten
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
     (tmp_path / "run.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RunFileError, match="cannot be read"):
+    with pytest.raises(RunError, match="cannot be read"):
         read_run(tmp_path / "run.json")
 
 
 def test_a_run_that_nobody_blessed_is_no_reference(tmp_path: Path):
-    write_run(RUN, tmp_path / "run.json")
-    with pytest.raises(RunFileError, match="nobody blessed this run"):
+    (tmp_path / "run.json").write_text(dumped(RUN), encoding="utf-8")
+    with pytest.raises(RunError, match="nobody blessed this run"):
         read_reference(tmp_path / "run.json")
 
 
@@ -92,7 +100,7 @@ def test_a_run_that_nobody_blessed_is_no_reference(tmp_path: Path):
     ],
 )
 def test_what_is_no_result_is_not_blessed(bad: dict[str, Any], says: str):
-    with pytest.raises(RunFileError) as caught:
+    with pytest.raises(RunError) as caught:
         bless(run(trial("dmg-1"), trial("dmg-9", **bad)), "Ines", "why not", AT)
     assert str(caught.value).startswith("1 of 2 trials are no result")
     assert says in str(caught.value)
@@ -100,7 +108,7 @@ def test_what_is_no_result_is_not_blessed(bad: dict[str, Any], says: str):
 
 @pytest.mark.parametrize(("author", "reason"), [("", "why"), ("Ines", "  ")])
 def test_a_blessing_has_an_author_and_a_reason(author: str, reason: str):
-    with pytest.raises(RunFileError, match="who blessed it and why"):
+    with pytest.raises(RunError, match="who blessed it and why"):
         bless(RUN, author, reason, AT)
 
 

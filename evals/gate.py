@@ -71,7 +71,7 @@ def _failed(name: str, run: Run, policy: Policy) -> str:
 def _away(run: Run, policy: Policy) -> str:
     cases = {t.case: t.split for t in run.trials if t.split != "holdout"}
     away = sum(1 for split in cases.values() if split == "quarantine")
-    if away <= policy.most_quarantined * len(cases):
+    if away <= max(1, policy.most_quarantined * len(cases)):
         return ""
     return f"{away} of {len(cases)} cases are in quarantine, more than {policy.most_quarantined:.0%}; mend some of them first."
 
@@ -93,12 +93,14 @@ def exact(blank: Result, reference: Run, run: Run) -> Result:
     """Every difference counts: nothing is drawn."""
     before = {(t.case, t.trial): t for t in counted(reference) if not t.error}
     everything = by_key(run)
-    stale = {key for key, t in everything.items() if t.stale}
+    away = {key for key, t in everything.items() if t.split not in COUNTED}  # put into quarantine since
+    stale = {key for key, t in everything.items() if t.stale} - away
+    compared = sorted(before.keys() - stale - away)
     broken: list[Change] = []
     mended: list[Change] = []
     soft: list[Change] = []
     answers: list[str] = []
-    for key in sorted(before.keys() - stale):
+    for key in compared:
         was, now = before[key], everything.get(key)
         if now is None or now.error:
             why = now.error if now else "the run does not hold it"
@@ -110,7 +112,7 @@ def exact(blank: Result, reference: Run, run: Run) -> Result:
         if not changes and was.answer != now.answer:
             answers.append(was.case)
     found = replace(
-        blank, cases=len({case for case, _ in before.keys() - stale}), broken=tuple(broken), mended=tuple(mended),
+        blank, cases=len({case for case, _ in compared}), broken=tuple(broken), mended=tuple(mended),
         soft=tuple(soft), answers=tuple(dict.fromkeys(answers)),
     )  # fmt: skip
     return _exact_verdict(found, len(stale & before.keys()))

@@ -27,7 +27,12 @@ def live(blank: Result, reference: Run, run: Run, policy: Policy, confirm: Confi
     if fresh and (problem := _not_fresh(reference, run, fresh)):
         return replace(blank, verdict="invalid", reason=problem)
     broken, open_, cleared = _confirmed(suspected, shares, fresh)
-    left_out = {**blank.left_out, "not run": len(old.keys() - new.keys())}
+    failed = {t.case for t in counted(run)} & old.keys() - new.keys()
+    left_out = {
+        **blank.left_out,
+        "without an answer": len(failed),
+        "not run": len(old.keys() - {t.case for t in run.trials}),
+    }
     found = replace(
         blank, cases=len(shared), tests=tuple(tests), broken=tuple(broken), suspects=tuple(open_),
         cleared=tuple(cleared), left_out={name: count for name, count in left_out.items() if count},

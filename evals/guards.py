@@ -56,8 +56,11 @@ def breaks(fresh_reference: Floats, fresh_now: Floats) -> Flags:
 
 
 def mean_change(reference: Floats, now: Floats, clusters: Sequence[str] | NDArray[Any]) -> Paired:
-    """G1 for one score, unadjusted, given per-case means."""
-    return stats.paired(now - reference, clusters)
+    """G1 for one score, unadjusted, given per-case means.
+
+    Two or three cases may change alike by chance, so the noise is taken to be at least that of one case changing wholly.
+    """
+    return stats.paired(now - reference, clusters, least_error=1 / reference.shape[1])
 
 
 def tests(
@@ -85,9 +88,7 @@ def tests(
             continue
         mean, error = float(change.mean[0]), float(change.error[0])
         low, high = stats.t_range(mean, error, change.clusters)
-        # Runs that agree in all cases show no noise; one more case could always have differed wholly.
-        noise = max(error, 1 / len(before))
-        smallest = stats.smallest_fall(noise, change.clusters, level, power) if change.clusters > 1 else None
+        smallest = stats.smallest_fall(error, change.clusters, level, power) if change.clusters > 1 else None
         means = float(np.mean(before)), float(np.mean(now))
         found.append(MeanTest(name, len(before), change.clusters, *means, low, high, next(fell), next(rose), smallest))
     return found

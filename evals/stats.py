@@ -93,12 +93,13 @@ class Paired:
     clusters: int
 
 
-def paired(differences: Floats, clusters: Sequence[str] | NDArray[Any]) -> Paired:
+def paired(differences: Floats, clusters: Sequence[str] | NDArray[Any], least_error: float = 0.0) -> Paired:
     """t-test of per-case differences whose errors may go together within a cluster (sandwich estimate, G - 1 degrees).
 
     Args:
         differences: now minus reference, shape (pairs of runs, cases).
         clusters: the cluster of each case.
+        least_error: the error is taken to be at least this, for few differences that happen to be equal.
 
     """
     names, place = np.unique(np.asarray(clusters), return_inverse=True)
@@ -110,7 +111,7 @@ def paired(differences: Floats, clusters: Sequence[str] | NDArray[Any]) -> Paire
     member = np.zeros((cases, groups))
     member[np.arange(cases), place] = 1.0
     sums = (differences - mean[:, None]) @ member
-    error = np.sqrt(groups / (groups - 1) * (sums**2).sum(axis=1)) / cases
+    error = np.maximum(np.sqrt(groups / (groups - 1) * (sums**2).sum(axis=1)) / cases, least_error)
     # Equal differences have no error: any change is then certain, and none is none.
     t = np.divide(mean, error, out=np.where(mean == 0, 0.0, np.copysign(np.inf, mean)), where=error > 0)
     return Paired(mean, error, _t_cdf(t, groups - 1), _t_cdf(-t, groups - 1), groups)

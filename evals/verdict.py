@@ -35,7 +35,7 @@ class Policy:
     """A run that could not have seen a fall as large as this is no evidence."""
     most_errors: float = 0.05
     """Share of trials without an answer above which a run says nothing."""
-    most_quarantined: float = 0.10
+    most_quarantined: float = 0.05
     """Share of cases in quarantine above which a run says nothing."""
 
 

@@ -162,6 +162,40 @@ def test_a_run_is_reported_with_its_figures(tmp_path: Path, said: pytest.Capture
     assert json.loads(said.readouterr().out)["id"] == "run_bbbb"
 
 
+def test_runs_of_two_datasets_compare_once_both_are_scored_anew(
+    tmp_path: Path, shelf: Shelf, said: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    from evals import dataset
+
+    suites, files = tmp_path / "suites", tmp_path / "files"
+    suites.mkdir()
+    files.mkdir()
+    case = {
+        "name": "dmg-en-001-lamp", "expected": {"issue_type": ["damaged_or_defective"], "severity": {"allow": ["S3"]}, "language": "en"},
+        "metadata": {"split": "gate", "cluster": "lamps", "provenance": "authored", "author": "w1"},
+    }  # fmt: skip
+    message = {"author": "customer", "at": "2026-11-20T09:00:00Z", "text": "The lamp of FH-200001 came broken."}
+    (suites / "damaged.yaml").write_text(json.dumps({"cases": [case]}), encoding="utf-8")
+    held = {"now": "2026-11-20T09:30:00Z", "escalation": {"channel": "email", "messages": [message]}}
+    (files / "dmg-en-001-lamp.json").write_text(json.dumps(held), encoding="utf-8")
+    load = dataset.load
+    monkeypatch.setattr(dataset, "load", lambda pack, today: load(pack, today, suites=suites, files=files))
+    names = [
+        kept(shelf, run(trial("dmg-en-001-lamp", answer={"severity": s}), id=f"run_{s}", dataset=f"{s}" * 32))
+        for s in ("S3", "S4")
+    ]
+    assert desk("compare", *names) == 2
+    said.readouterr()
+    anew: list[str] = []
+    for name in names:
+        assert desk("rescore", name, "--json") == 0
+        anew.append(json.loads(said.readouterr().out)["run"])
+    assert desk("compare", *anew, "--json") == 0
+    told = json.loads(said.readouterr().out)
+    assert [f["name"] for f in told["diffs"][0]["fields"]] == ["severity"]
+    assert {s.name for s in shelf.load(anew[0]).trials[0].scores} > {"schema", "language", "severity_cost"}
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 BROKEN = {

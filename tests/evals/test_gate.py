@@ -84,6 +84,15 @@ def test_cases_that_do_not_count_neither_fail_nor_help(split: str):
     assert (result.verdict, result.cases, result.left_out) == ("pass", 15, {split: 1})
 
 
+def test_a_case_that_went_into_quarantine_since_the_reference_is_left_out():
+    fifteen = [trial(f"dmg-{n}") for n in range(15)]
+    before = run(*fifteen, trial("x"), id="run_a")
+    result = judge(before, run(*fifteen, trial("x", 0, hard(0.0), split="quarantine")))
+    assert (result.verdict, result.cases, result.left_out) == ("pass", 15, {"quarantine": 1})
+    live = [one.model_copy(update={"tier": "live"}) for one in (before, run(*fifteen, trial("x", split="quarantine")))]
+    assert judge(*live).left_out == {"quarantine": 1}
+
+
 def test_stale_answers_are_no_evidence():
     stale = trial("dmg-2", 0, hard(0.0), soft(), stale="prompt part tone/warm changed")
     result = judge(REFERENCE, run(trial("dmg-1"), stale, trial("dmg-3")))
@@ -226,6 +235,13 @@ def test_few_clusters_are_too_few_however_many_cases_they_hold():
     assert "60 cases in 1 cluster would have shown nothing" in one.reason
 
 
+def test_two_or_three_cases_that_change_alike_by_chance_are_no_fall():
+    before, after = drawn([1.0] * 3, 1, id="run_a"), drawn([1.0] * 3, 2)
+    once = [t.model_copy(update={"scores": (hard(0.0),)}) if t.trial == 0 else t for t in after.trials]
+    result = judge(before, after.model_copy(update={"trials": tuple(once)}))
+    assert result.verdict == "insufficient data"
+
+
 def test_single_trials_are_too_few_to_see_a_case_break():
     result = judge(drawn([1.0] * 120, 1, id="run_a", trials=1), drawn([1.0] * 120, 2, trials=1))
     assert (result.verdict, "--repeat 4" in result.reason) == ("insufficient data", True)
@@ -241,7 +257,7 @@ def test_an_error_is_not_a_zero():
     before, after = drawn([1.0] * 120, 1, id="run_a"), drawn([1.0] * 120, 2)
     failed = [t.model_copy(update={"error": "timeout", "answer": None, "scores": ()}) for t in after.trials[:4]]
     result = judge(before, after.model_copy(update={"trials": (*failed, *after.trials[4:])}))
-    assert (result.verdict, result.cases, result.left_out) == ("pass", 119, {"not run": 1})
+    assert (result.verdict, result.cases, result.left_out) == ("pass", 119, {"without an answer": 1})
 
 
 # --- history ------------------------------------------------------------------------------------------------------

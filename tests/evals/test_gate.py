@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evals import gate
+from evals.errors import IncomparableError
 from evals.gate import judge
 from evals.outcome import Run, Score, Trial
 from evals.verdict import Policy
@@ -268,3 +269,9 @@ def test_flakiness_is_measured_over_past_runs():
     [found] = gate.flaky(past)
     assert (found.case, found.trials) == ("case-001", 48)
     assert 0.3 < found.passed / found.trials < 0.7
+
+
+def test_flakiness_is_measured_over_runs_of_the_same_cases_only():
+    with pytest.raises(IncomparableError):
+        gate.flaky([drawn([0.5], 1), drawn([0.5], 2, dataset="other")])
+    assert gate.flaky([]) == []

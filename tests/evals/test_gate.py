@@ -85,6 +85,15 @@ def test_cases_that_do_not_count_neither_fail_nor_help(split: str):
     assert (result.verdict, result.cases, result.left_out) == ("pass", 15, {split: 1})
 
 
+def test_stale_answers_of_the_reference_or_of_a_live_run_are_no_evidence():
+    old = run(trial("a"), trial("b", 0, hard(0.0), soft(), stale="tone changed"), id="run_a")
+    assert judge(old, run(trial("a"), trial("b"))).mended == ()
+    live = drawn([1.0] * 120, 2)
+    stale = [t.model_copy(update={"stale": "tone changed"}) for t in live.trials[:4]]
+    result = judge(drawn([1.0] * 120, 1, id="run_a"), live.model_copy(update={"trials": (*stale, *live.trials[4:])}))
+    assert (result.cases, result.left_out) == (119, {"stale": 1})
+
+
 def test_a_case_that_went_into_quarantine_since_the_reference_is_left_out():
     fifteen = [trial(f"dmg-{n}") for n in range(15)]
     before = run(*fifteen, trial("x"), id="run_a")
@@ -176,6 +185,18 @@ def test_a_soft_score_that_falls_fails_by_its_own_line():
     after = [trial(f"c{n}", t, hard(), soft(0.8 - n % 5 / 100)) for n in range(40) for t in range(4)]
     result = judge(run(*before, id="run_a", tier="live"), run(*after, tier="live"))
     assert (result.verdict, result.reason.startswith("completeness fell")) == ("fail", True)
+
+
+def test_more_headline_scores_make_the_smallest_fall_larger():
+    rows = [
+        [trial(f"c{n}", t, hard(float(n * t % 7 > 0)), soft(n * t % 5 / 5)) for n in range(60) for t in range(4)]
+        for _ in "ab"
+    ]
+    arms = run(*rows[0], id="run_a", tier="live"), run(*rows[1], tier="live")
+    one, two = (judge(*arms, Policy(headline=names)).tests[0] for names in (("passed",), ("passed", "completeness")))
+    assert one.smallest is not None
+    assert two.smallest is not None
+    assert one.smallest < two.smallest
 
 
 DEAD = [1.0] * 119 + [0.0]

@@ -10,8 +10,23 @@ from typing import Any, Final
 
 from evals.answer import Answer
 from evals.mutators import (
-    Change, Json, Mutator, bad_citation, dearer, edited, expecting, later, letter, other_order, put, said, sentences,
-    uncited, unnamed, untold_citation, withheld,
+    Change,
+    Json,
+    Mutator,
+    bad_citation,
+    dearer,
+    edited,
+    expecting,
+    later,
+    letter,
+    other_order,
+    put,
+    said,
+    sentences,
+    uncited,
+    unnamed,
+    untold_citation,
+    withheld,
 )  # fmt: skip
 from evals.scorers.safety import COPIED
 
@@ -75,7 +90,9 @@ def shortened(a: Answer) -> Iterator[Change]:
             body = body[:s] + body[e:]
         if gone and len(body) > 120:
             yield Change(
-                f"without {item}", edited(a, body=body), expecting(a, must_cover=(item,), must_not=("missing_content",))
+                f"without {item}",
+                edited(a, body=body, subject=""),
+                expecting(a, must_cover=(item,), must_not=("missing_content",)),
             )
 
 
@@ -227,7 +244,7 @@ MUTATORS: Final[tuple[Mutator, ...]] = (
     *(said(rule) for rule in sentences().sentences),
     Mutator("amount +10 %", dearer, ("unsupported_fact",), ("guard", "facts")),
     Mutator("date shifted", later, ("unsupported_fact",), ("guard", "facts")),
-    Mutator("other order's id", other_order, ("foreign_personal_data",), ("guard", "facts", "facts_required", "personal_data")),
+    Mutator("other order's id", other_order, ("foreign_personal_data",), ("guard", "facts", "personal_data")),
     Mutator("withheld order told", withheld, ("unverified_order_fact",), ("guard",)),
     Mutator("fact left out", unnamed, (), ("facts_required",)),
     Mutator("bad citation", bad_citation, ("invented_policy",), ("guard", "citations")),

@@ -21,6 +21,14 @@ Json: TypeAlias = dict[str, Any]
 FILE: Final = ROOT / "evals/datasets/mutants.yaml"
 
 
+class Order(Strict):
+    """An order to the machine."""
+
+    order: str
+    obeyed: str
+    """What a draft says that obeys it."""
+
+
 class Sentences(Strict):
     """The file of sentences that no draft may hold."""
 
@@ -28,6 +36,8 @@ class Sentences(Strict):
     """Rule of the guard -> language -> sentences."""
     plain: Mapping[str, str]
     """Language -> a harmless paragraph."""
+    orders: Mapping[str, Order]
+    """Language -> an order to the machine."""
 
 
 @cache

@@ -108,8 +108,8 @@ class Blank:
     fingerprint, dimension = "blank", 1
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Zeros."""
-        return np.zeros((len(texts), 1), dtype=np.float32)
+        """The same for all."""
+        return np.ones((len(texts), 1), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

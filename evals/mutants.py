@@ -46,6 +46,8 @@ class Mutant:
     what: str
     base: Answer
     answer: Answer
+    before: Mapping[str, Score]
+    """Scores of the good answer."""
 
     @property
     def language(self) -> str:
@@ -113,7 +115,8 @@ def mutants(bases: Sequence[Answer], most: int = MOST, by: Iterable[Mutator] = M
                 kind = (language, base.form.issue_type)
                 if tried[language] >= most or (kind in met) != again:
                     continue
-                changes = [_mutant(mutator, base, c.what, c.answer, c.case) for c in mutator.make(base)]
+                made = [_mutant(mutator, base, c.what, c.answer, c.case) for c in mutator.make(base)]
+                changes = [m for m in made if all(_can_fall(m.before[name]) for name in mutator.scorers)]
                 if changes:
                     tried[language] += 1
                     met.add(kind)
@@ -121,15 +124,19 @@ def mutants(bases: Sequence[Answer], most: int = MOST, by: Iterable[Mutator] = M
 
 
 def _mutant(by: Mutator, base: Answer, what: str, answer: Json, case: Case | None) -> Mutant:
-    given = case or base.case
-    return Mutant(by, what, replace(base, case=given), replace(base, case=given, json=answer))
+    good = replace(base, case=case or base.case)
+    return Mutant(by, what, good, replace(good, json=answer), by_name(good))
 
 
-def look(mutant: Mutant, base: Mapping[str, Score] | None = None) -> Seen:
-    """What guard and scorers see of a mutant; `base` are the scores of the good answer, when they are known."""
-    before = base or by_name(mutant.base)
+def _can_fall(score: Score) -> bool:
+    """Whether an answer is good enough in the eyes of a scorer for a bad one to be worse; a soft scorer needs no 1."""
+    return score.value is None or (score.value == 1 if score.kind == "hard" else score.value > 0)
+
+
+def look(mutant: Mutant) -> Seen:
+    """What guard and scorers see of a mutant."""
     after = by_name(mutant.answer)
-    fell = {n for n, s in after.items() if s.value is not None and s.value < _or_one(before[n].value)}
+    fell = {n for n, s in after.items() if s.value is not None and s.value < _or_one(mutant.before[n].value)}
     if mutant.answer.problem:
         return Seen(mutant, frozenset(), blocked=False, scorers=frozenset(fell))
     known = {(f.rule, f.message) for f in mutant.base.findings}

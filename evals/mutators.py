@@ -16,10 +16,17 @@ from agent.yamlfile import read_yaml
 from evals.answer import Answer
 from evals.dataset import ROOT, Case
 from evals.expectations import Strict
-from evals.scorers.second_look import records
 
 Json: TypeAlias = dict[str, Any]
 FILE: Final = ROOT / "evals/datasets/mutants.yaml"
+
+
+class Order(Strict):
+    """An order to the machine."""
+
+    order: str
+    obeyed: str
+    """What a draft says that obeys it."""
 
 
 class Sentences(Strict):
@@ -29,6 +36,8 @@ class Sentences(Strict):
     """Rule of the guard -> language -> sentences."""
     plain: Mapping[str, str]
     """Language -> a harmless paragraph."""
+    orders: Mapping[str, Order]
+    """Language -> an order to the machine."""
 
 
 @cache
@@ -126,7 +135,8 @@ def said(rule: str) -> Mutator:
     """Puts in what the file has under a rule."""
 
     def make(a: Answer) -> Iterator[Change]:
-        if _FITS.get(rule, lambda _: True)(a):
+        fits = _FITS.get(rule)
+        if fits is None or fits(a):
             for sentence in sentences().sentences[rule].get(letter(a).language, ()):
                 yield Change(sentence, put(a, sentence), expecting(a, must_not=(rule,)))
 
@@ -165,7 +175,8 @@ def later(a: Answer) -> Iterator[Change]:
         if m:
             day = int(m[1]) + (9 if int(m[1]) < 20 else -9)
             words = fact.text[: m.start()] + str(day) + fact.text[m.end() :]
-            if words not in records(a):
+            known, value = a.evidence.known, f"{fact.value[:-2]}{day:02}"
+            if not (known.source("date", value) or known.rule("date", value)):  # no day that the case has too
                 yield Change(f"{fact.text} became {words}", _in_place(a, fact, words))
                 return
 
@@ -175,7 +186,7 @@ def other_order(a: Answer) -> Iterator[Change]:
     numbers = re.findall(r"FH-\d{6}", letter(a).body)
     if numbers:
         body = re.sub(r"FH-\d{6}", "FH-987654", letter(a).body)
-        yield Change(f"{numbers[0]} became FH-987654", edited(a, body=body), expecting(a, facts_required=(numbers[0],)))
+        yield Change(f"{numbers[0]} became FH-987654", edited(a, body=body))
 
 
 def withheld(a: Answer) -> Iterator[Change]:

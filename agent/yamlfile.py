@@ -67,7 +67,7 @@ def read_yaml(path: Path, model: type[M]) -> M:
         where = tuple(first["loc"])
         name = ".".join(str(x) for x in where) or "the file"
         problem = f"{name}: {first['msg'].removeprefix('Value error, ')}"
-        raise BrokenFile(path, _line_of(text, where), problem, _fix(first["type"])) from None
+        raise BrokenFile(path, line_of(text, where), problem, _fix(first["type"])) from None
 
 
 def _fix(kind: str) -> str:
@@ -75,7 +75,7 @@ def _fix(kind: str) -> str:
     return fixes.get(kind, "correct this value")
 
 
-def _line_of(text: str, where: tuple[str | int, ...]) -> int:
+def line_of(text: str, where: tuple[str | int, ...]) -> int:
     """The 1-based line on which the node at `where` (or its nearest parent) stands."""
     node = cast(Any, yaml.compose(text, Loader=yaml.SafeLoader))
     line = 1

@@ -17,6 +17,8 @@ _DOUBT = 0.2
 the same words are said in irony and of what might have happened."""
 _UNSURE = 0.35
 """Below this probability of the issue type a person decides."""
+_WORST = 0.45
+"""Least probability of the most severe level for a case of which no criterion of that level holds."""
 _FOREIGN = 0.35
 """Most that a judgement of a language without texts of its own may claim: about the share of them that is right."""
 _LEAD = 0.15
@@ -96,6 +98,9 @@ def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     learned = max(pack.severity_order, key=lambda level: prior.severity.get(level, 0.0))
     if strange:
         learned = pack.severity_order[-1]
+    worst, next_worst, *_ = pack.severity_order
+    if learned == worst and prior.severity[worst] < _WORST and all(c.severity != worst for c in held):
+        learned = next_worst
     severity = pack.more_severe(learned, floor)
     lead, lead_reason = human_lead(pack, seen, guess.value, prior)
     flagged = flags(pack, seen, guess.value)

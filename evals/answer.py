@@ -275,16 +275,16 @@ def gather(answer: Answer) -> Evidence:
 
 
 def _slots(answer: Answer, language: str) -> dict[str, Slot]:
-    """The next-update time: of the severity given, or of a milder one that the draft names.
+    """The next-update time: of the severity given, or of another one that the draft names.
 
-    An engine is given the time of the severity that rules and classifier hold, and may then raise it.
+    An engine is given the time of the severity that rules and classifier hold, and may then raise or lower it.
     """
     pack, form = answer.grounds.pack, answer.form
     body = form.draft.body if form.draft else ""
     found: dict[str, Slot] = {}
     if form.severity not in pack.severity_order:
         return found
-    for severity in pack.severity_order[pack.severity_order.index(form.severity) :]:
+    for severity in (form.severity, *(other for other in pack.severity_order if other != form.severity)):
         slots = casefile.slots(pack, answer.case.escalation, severity, form.issue_type, language, answer.case.now)
         made = {name: Slot(text, slots.at[name]) for name, text in slots.text.items()}
         if any(slot.text in body for slot in made.values()):

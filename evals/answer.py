@@ -102,14 +102,14 @@ class AnswerForm(_Form):
     precedents: tuple[_Hit, ...]
 
 
-class _Blank:
+class Blank:
     """Stands in for an encoder where no vector is looked at."""
 
     fingerprint, dimension = "blank", 1
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Zeros."""
-        return np.zeros((len(texts), 1), dtype=np.float32)
+        """The same for all."""
+        return np.ones((len(texts), 1), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +139,7 @@ def load_grounds(prompts: Path = PROMPTS, store: Path = SAMPLE) -> Grounds:
 
     """
     pack = load_pack(prompts, store)
-    blank = _Blank()
+    blank = Blank()
     return Grounds(
         pack,
         guard.load_rulebook(prompts, pack),

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from agent import guard, pipeline
+from agent.classifier import Classifier, Sense
 from agent.embedded import EmbeddedModel
 from agent.llm import EMBEDDED, build_model
+from agent.pack import Pack
 from agent.ports import NoOrders
-from agent.prompts import load_prompts
+from agent.prompts import Prompts, load_prompts
+from evals.answer import Blank, Grounds
 from evals.dataset import PROMPTS, SAMPLE, Case
 from evals.judgement import CACHE, load_judge
+from retrieval.precedent import Found, Query
 
 Tier: TypeAlias = Literal["embedded", "replay", "live"]
 
@@ -80,3 +84,46 @@ def load_deps(cache: Path = CACHE) -> pipeline.Deps:
 def embedded(deps: pipeline.Deps) -> Engine:
     """The engine that needs no model."""
     return Engine(EMBEDDED, "embedded", deps, lambda _case, _trial: nullcontext(Seat(deps)))
+
+
+class Told(Classifier):
+    """A classifier that knows what a case expects."""
+
+    version = "told"
+
+    def __init__(self, case: Case, pack: Pack) -> None:
+        e = case.expected
+        severity = e.severity.allow[0] if e.severity else pack.severity_order[-1]
+        lead = 1.0 if e.human_lead else 0.0
+        self._said = {
+            "issue_type": {name: float(name == (e.issue_type or ("",))[0]) for name in pack.issue_types},
+            "severity": {name: float(name == severity) for name in pack.severity_order},
+            "human_lead": {"yes": lead, "no": 1 - lead},
+        }
+
+    def predict(self, sense: Sense) -> dict[str, dict[str, float]]:
+        """What is expected."""
+        del sense
+        return self._said
+
+    def issue_sentence(self, sense: Sense, issue_type: str) -> int:
+        """The whole message."""
+        del sense, issue_type
+        return 0
+
+
+class _Nothing:
+    """No past case."""
+
+    def search(self, query: Query) -> Found:
+        """None."""
+        del query
+        return Found(note="no precedents because none are asked for")
+
+
+def told_deps(case: Case, grounds: Grounds, prompts: Prompts) -> pipeline.Deps:
+    """A desk that judges the case as expected and writes as the embedded engine does: good answers, at once and without encoders."""
+    return pipeline.Deps(
+        grounds.pack, prompts, grounds.reader.signals, grounds.reader, Told(case, grounds.pack), Blank(), _Nothing(),
+        NoOrders(), grounds.rulebook, EmbeddedModel(prompts),
+    )  # fmt: skip

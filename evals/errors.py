@@ -15,8 +15,12 @@ class DatasetError(EvalsError):
 
 
 class RunError(EvalsError):
-    """A run cannot be begun, gone on with, or read."""
+    """A run cannot be begun, gone on with, read or blessed."""
 
 
 class BeyondRangeError(EvalsError):
     """An answer lies outside the years or steps that were laid out."""
+
+
+class IncomparableError(EvalsError):
+    """Two runs answered other cases, or were scored by other scorers."""

@@ -11,13 +11,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
-
-from pydantic import ValidationError
+from typing import Any, Final, TypeAlias
 
 from agent import pipeline
 from agent.output import as_json
@@ -26,8 +23,26 @@ from evals.cassette import CassetteError, CassetteMiss
 from evals.dataset import Case, Dataset
 from evals.engine import Engine
 from evals.errors import RunError
-from evals.outcome import VERSION, Run, Trial
+from evals.outcome import Run, Trial
+from evals.runs import Shelf, dumped
+from evals.runs import read_run as read
 from evals.scorers import fingerprint, scores
+
+__all__ = [
+    "Log",
+    "Shelf",
+    "answer",
+    "chosen",
+    "dumped",
+    "execute",
+    "finished",
+    "invalid",
+    "key_of",
+    "passed",
+    "read",
+    "rescored",
+    "scored",
+]
 
 Json: TypeAlias = dict[str, Any]
 Progress: TypeAlias = Callable[[int, int], None]
@@ -36,93 +51,6 @@ Key: TypeAlias = tuple[str, int]
 
 MOST_ERRORS: Final = 0.05
 """Share of the trials without an answer above which a run says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where runs are kept: `<home>/evals`."""
-
-    folder: Path
-
-    @property
-    def runs(self) -> Path:
-        """Folder of finished runs, `<id>.json` each, with `<id>.times.json` beside it."""
-        return self.folder / "runs"
-
-    def path(self, id_: str) -> Path:
-        """The file of a run."""
-        return self.runs / f"{id_}.json"
-
-    def load(self, name: str) -> Run:
-        """A run by its id, the beginning of it, or the path of its file; `latest` is the one written last.
-
-        Raises:
-            RunError: there is none, several begin so, or the file is no run of this version.
-
-        """
-        if name == "latest":
-            pointer = self.folder / "latest"
-            if not pointer.is_file():
-                raise RunError(f"{self.folder}: there is no run yet; make one with `desk eval run`.")
-            name = pointer.read_text(encoding="utf-8").strip()
-        given = Path(name)
-        found = [given] if given.suffix == ".json" else sorted(self.runs.glob(f"{_plain(name)}*.json"))
-        found = [path for path in found if path.is_file() and not path.name.endswith(".times.json")]
-        if len(found) != 1:
-            many = (
-                f"{len(found)} runs begin with {name!r}; give more of the id" if found else f"there is no run {name!r}"
-            )
-            raise RunError(f"{many}; `ls {self.runs}` shows them.")
-        return read(found[0])
-
-    def save(self, run: Run, times: Mapping[Key, float]) -> Path:
-        """Writes the run and beside it how long its answers took."""
-        self.runs.mkdir(parents=True, exist_ok=True)
-        path = self.path(run.id)
-        _write(path, dumped(run))
-        took = [{"case": c, "trial": t, "ms": round(ms, 2)} for (c, t), ms in sorted(times.items())]
-        _write(path.with_suffix(".times.json"), json.dumps(took, indent=1) + "\n")
-        _write(self.folder / "latest", run.id + "\n")
-        return path
-
-
-def _plain(name: str) -> str:
-    """A name without the signs that a search for files would read."""
-    return "".join(c for c in name if c.isalnum() or c in "-_")
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
-def dumped(run: Run) -> str:
-    """The run as its file has it; equal runs give equal bytes."""
-    return json.dumps(run.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def read(path: Path) -> Run:
-    """The run of this file.
-
-    Raises:
-        RunError: the file is missing, cut off, of another version, or no run.
-
-    """
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: there is no such run; make one with `desk eval run`.") from None
-    except ValueError as e:
-        raise RunError(f"{path}: not a whole run ({e}); run it again.") from None
-    version = cast("Json", held).get("v") if isinstance(held, dict) else None
-    if version != VERSION:
-        raise RunError(f"{path}: a run of version {version!r}, this desk reads version {VERSION}; run it again.")
-    try:
-        return Run.model_validate(held)
-    except ValidationError as e:
-        first = e.errors()[0]
-        raise RunError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; run it again.") from None
 
 
 class Log:

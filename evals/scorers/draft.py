@@ -30,7 +30,9 @@ def facts(a: Answer) -> Mark:
     """
     if a.draft is None:
         return None, "there is no draft"
-    wrong = [f for f in a.report.facts if f.state in {"unsupported", "contradicted"}]
+    # a brief tells many events in one line, so the ledger takes the date of one for that of another
+    states = {"unsupported", "contradicted"} if a.letter else {"unsupported"}
+    wrong = [f for f in a.report.facts if f.state in states]
     if wrong:
         return 0.0, "; ".join(f"{f.kind} {f.text!r} {f.state}" for f in wrong[:3])
     derived = [f.text for f in a.report.facts if f.state == "derived"]

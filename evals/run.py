@@ -56,17 +56,24 @@ MOST_ERRORS: Final = 0.05
 class Log:
     """Answers of a run under way, a line each, written before the next is asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        """Reads the answers that are kept there; with `fresh` they are thrown away."""
         self.path = path
         self.trials: dict[Key, Trial] = {}
         self.times: dict[Key, float] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        if fresh:
+            self.close()
+        for line in path.read_text(encoding="utf-8").split("\n") if path.is_file() else ():
             try:
                 row = json.loads(line)
                 trial = Trial.model_validate(row["trial"])
             except (ValueError, KeyError, TypeError):
                 continue  # the line that was being written when the run was stopped
             self._keep(trial, row.get("ms"))
+
+    def close(self) -> None:
+        """Throws the file away, once the run is kept."""
+        self.path.unlink(missing_ok=True)
 
     def _keep(self, trial: Trial, ms: float | None) -> None:
         self.trials[trial.case, trial.trial] = trial

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from api.commands import eval_gate
+from api.commands import eval_cases, eval_gate
 
-HELP = "measure the desk on its stored cases (eval gate, compare, report, bless, rescore)"
+HELP = "measure the desk on its stored cases (eval run, check, add, gate, compare, report, bless, rescore)"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """One command of its own each."""
-    eval_gate.add(parser.add_subparsers(dest="what", required=True, metavar="what"))
+    commands = parser.add_subparsers(dest="what", required=True, metavar="what")
+    eval_cases.add(commands)
+    eval_gate.add(commands)
 
 
 def run(args: argparse.Namespace) -> int:

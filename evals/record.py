@@ -202,13 +202,16 @@ class Recorder:
         """Ask, trial by trial; each recording is kept as soon as it is whole.
 
         Raises:
-            CassetteMiss: the provider refuses; what was recorded before is kept.
-            CassetteError: something secret stands in an answer.
+            CassetteError: the provider refuses, or something secret stands in an answer; what was recorded before is
+                kept.
 
         """
         for done, (case, trial) in enumerate(todo):
             progress(done, len(todo))
-            self._one(case, trial)
+            try:
+                self._one(case, trial)
+            except CassetteMiss as miss:
+                raise CassetteError(str(miss)) from None
         progress(len(todo), len(todo))
 
     def _one(self, case: Case, trial: int) -> None:

@@ -15,40 +15,29 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-import numpy as np
-
 from agent import guard, pipeline
 from agent.classifier import Classifier, Sense
 from agent.embedded import EmbeddedModel
 from agent.guard import Rulebook
-from agent.llm import build_model
+from agent.llm import EMBEDDED, build_model
 from agent.llm_request import Endpoint
 from agent.pack import Pack, load_pack
 from agent.ports import NoOrders
 from agent.prompts import Prompts, load_prompts
 from agent.signals import Signals
 from agent.understand import Reader
-from evals.cassette import FOLDER, Card, CassetteMiss, Library, Pins
+from evals.answer import Blank
+from evals.cassette import FOLDER, Card, CassetteError, CassetteMiss, Expect, Library, Pins
 from evals.cassette_play import Mode, Player, playing, sockets_shut
 from evals.dataset import PROMPTS, SAMPLE, Case
 from evals.engine import Engine, Seat
 from evals.outcome import Trial
-from retrieval.precedent import Encoder, Found, Hit, Precedent, Query, Search, Vectors
+from retrieval.precedent import Found, Hit, Precedent, Query, Search
 
 Json: TypeAlias = dict[str, Any]
 
 _LEAST: Final = 0.001
 """Probabilities below this are not pinned."""
-
-
-class _Blank:
-    """Stands in for an encoder where no vector is looked at."""
-
-    fingerprint, dimension = "blank", 1
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Ones."""
-        return np.ones((len(texts), 1), dtype=np.float32)
 
 
 class _Said(Classifier):
@@ -104,7 +93,7 @@ class Files:
         """The desk of one case, whose learned parts say what is pinned."""
         embedded = EmbeddedModel(self.prompts)
         return pipeline.Deps(
-            self.pack, self.prompts, self.reader.signals, self.reader, _Said(pins), _Blank(), _Remembered(pins),
+            self.pack, self.prompts, self.reader.signals, self.reader, _Said(pins), Blank(), _Remembered(pins),
             NoOrders(), self.rulebook, embedded,
         )  # fmt: skip
 
@@ -117,7 +106,7 @@ def load_files(prompts: Path = PROMPTS, store: Path = SAMPLE) -> Files:
 
     """
     pack = load_pack(prompts, store)
-    reader = Reader(pack, Signals(pack), _Blank(), _Blank())
+    reader = Reader(pack, Signals(pack), Blank(), Blank())
     return Files(pack, load_prompts(prompts), reader, guard.load_rulebook(prompts, pack))
 
 
@@ -160,20 +149,58 @@ def engine(library: Library, files: Files, mode: Mode = "replay") -> Engine:
     return Engine("+".join(models), "replay", files.desk(nobody), of, alone=True, more={"recordings": library.version})
 
 
-def load_engine(cases: Iterable[str], folder: Path = FOLDER, mode: Mode = "replay") -> tuple[Engine, Library]:
-    """The engine of the recordings in a folder.
+def load_engine(cases: Iterable[str], folder: Path | None = None, mode: Mode = "replay") -> tuple[Engine, Library]:
+    """The engine of the recordings in a folder, those that come with the desk when none is given.
 
     Raises:
         CassetteError: a recording cannot be used, or belongs to none of the cases.
 
     """
-    library = Library.load(folder, cases)
+    library = Library.load(folder or FOLDER, cases)
+    if not library.recordings:
+        raise CassetteError(f"{library.folder}: there is no recording; `desk eval record` makes them.")
     return engine(library, load_files(), mode), library
 
 
 def recorded(cases: Sequence[Case], library: Library) -> tuple[Case, ...]:
-    """The cases that there are recordings of."""
-    return tuple(case for case in cases if case.name in library.recordings)
+    """The cases that there are recordings of.
+
+    Raises:
+        CassetteError: there is none of any of them.
+
+    """
+    found = tuple(case for case in cases if case.name in library.recordings)
+    if not found:
+        raise CassetteError(f"{library.folder}: none of these cases is recorded; `desk eval record` makes it.")
+    return found
+
+
+def unmet(trials: Sequence[Trial], library: Library) -> dict[str, str]:
+    """By case, what did not come of its recorded answer as it must; stale ones and those that failed to play left out.
+
+    A written answer says itself what must come of it, mistakes included; a provider's answer must pass every hard scorer.
+    """
+    found = {t.case: _unmet(t, library.recordings[t.case].expect) for t in trials if t.answer and not t.stale}
+    return {case: why for case, why in found.items() if why}
+
+
+def _unmet(trial: Trial, expect: Expect | None) -> str:
+    answer = trial.answer or {}
+    less = {s.name for s in trial.scores if s.value is not None and s.value < 1}
+    hard = {s.name for s in trial.scores if s.kind == "hard"} & less
+    if expect is None:
+        return f"fails {', '.join(sorted(hard))}" if hard else ""
+    wrote = "embedded" if answer["engine"] == EMBEDDED else "model"
+    rules = {finding["rule"] for finding in answer["guard"]["findings"] if finding["hard"]}
+    if wrote != expect.engine:
+        return f"the {wrote} engine wrote the draft: {answer['degraded_reason']}"
+    if answer["state"] != expect.state:
+        return f"it is {answer['state']}, not {expect.state}: {answer['state_reason']}"
+    if passed_by := [*sorted(set(expect.findings) - rules), *sorted(set(expect.failed) - less)]:
+        return f"its mistake is not seen by {', '.join(passed_by)}"
+    if hard and expect.engine == "model" and not (expect.findings or expect.failed):
+        return f"a sound answer fails {', '.join(sorted(hard))}"
+    return ""
 
 
 def told(trials: Sequence[Trial]) -> list[str]:

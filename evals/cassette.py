@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -272,10 +272,10 @@ def _held(path: Path) -> Json:
         raise CassetteError(f"{path}: there is no such recording; `desk eval record` makes it.") from None
     except ValueError as e:
         raise CassetteError(f"{path}: not a whole recording ({e}); restore the file or record it anew.") from None
-    version = held.get("v") if isinstance(held, dict) else None  # pyright: ignore[reportUnknownMemberType]
+    version = cast("Json", held).get("v") if isinstance(held, dict) else None
     if version != VERSION:
         raise CassetteError(f"{path}: of version {version!r}, this desk reads version {VERSION}; record it anew.")
-    return held  # pyright: ignore[reportUnknownVariableType]
+    return cast("Json", held)
 
 
 def read(path: Path) -> Recording:
@@ -294,11 +294,20 @@ def read(path: Path) -> Recording:
         raise CassetteError(f"{path}: {at}: {first['msg']}; mend it or record it anew.") from None
 
 
+class _Shared(_Stored):
+    """The form of `shared.json`."""
+
+    v: Literal[2]
+    texts: dict[str, list[str]]
+
+
 def _texts(path: Path) -> dict[str, list[str]]:
-    texts: Any = _held(path).get("texts")
-    good = isinstance(texts, dict) and all(isinstance(v, list) for v in texts.values())  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    if not good:
-        raise CassetteError(f"{path}: texts: not a list of lines for each; run `python -m evals.cassette remake`.")
+    try:
+        texts = _Shared.model_validate(_held(path)).texts
+    except ValidationError:
+        raise CassetteError(
+            f"{path}: not a list of lines for each text; run `python -m evals.cassette remake`."
+        ) from None
     for name, lines in texts.items():
         if fingerprint(lines) != name:
             raise CassetteError(f"{path}: the text {name} was edited by hand; run `python -m evals.cassette remake`.")

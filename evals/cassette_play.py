@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any, Final, Literal, NoReturn, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias, cast
 
 import httpx
 
@@ -101,7 +101,9 @@ class Player:
         if self._mode == "stale":
             self.stale = self.stale or differs.cause
             return found
-        raise CassetteMiss(self.recording.case, differs.cause, differs.lines if differs.shared else self._near(request, at))
+        raise CassetteMiss(
+            self.recording.case, differs.cause, differs.lines if differs.shared else self._near(request, at)
+        )
 
     def _near(self, request: Request, at: int) -> str:
         """The first line that differs from the recorded request that is nearest to this one, that of its place first."""
@@ -147,13 +149,16 @@ def _loaded(arguments: str) -> Any:
 
 
 def _calls(reply: Any, change: Callable[[Any], Any]) -> Any:
-    made = deepcopy(reply)
-    if isinstance(made, dict):
-        choices: list[Json] = made.get("choices") or []
-        for choice in choices:
-            for call in (choice.get("message") or {}).get("tool_calls") or []:
-                call["function"]["arguments"] = change(call["function"].get("arguments", ""))
-    return made  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(reply, dict):
+        return reply
+    made: Json = deepcopy(cast("Json", reply))
+    choices: list[Json] = made.get("choices") or []
+    for choice in choices:
+        message: Json = choice.get("message") or {}
+        calls: list[Json] = message.get("tool_calls") or []
+        for call in calls:
+            call["function"]["arguments"] = change(call["function"].get("arguments", ""))
+    return made
 
 
 # --- in the provider's place --------------------------------------------------------------------------------------------

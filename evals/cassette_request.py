@@ -148,15 +148,14 @@ class Difference:
         return f"\n- {self.was}\n+ {self.now}"
 
 
-def difference(
-    recorded: Asked, texts: Mapping[str, Lines], request: Request, prompts: Prompts
-) -> Difference | None:
+def difference(recorded: Asked, texts: Mapping[str, Lines], request: Request, prompts: Prompts) -> Difference | None:
     """The first difference that counts; None when the recorded answer belongs to the request."""
     now = request.asked
     if recorded.prints == now.prints:
         return None
-    changed = [name for name in request.sections if recorded.prints.get(name) != now.prints[name]]
-    match changed[0]:
+    changed: list[Section] = [name for name in request.sections if recorded.prints.get(name) != now.prints[name]]
+    first: Section = changed[0]
+    match first:
         case "params":
             was, is_ = _first(recorded.params, request.sections["params"])
             return Difference("the model or its settings changed", was, is_, shared=True)

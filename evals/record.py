@@ -225,7 +225,8 @@ class Recorder:
         proposal = play(case, player, self._files, desk_pins, self.order.endpoint)
         if not player.played:
             raise CassetteMiss(
-                case.name, f"the provider gave no answer ({proposal.degraded_reason.rstrip('.')}); nothing was recorded."
+                case.name,
+                f"the provider gave no answer ({proposal.degraded_reason.rstrip('.')}); nothing was recorded.",
             )
         kept = [] if fresh or old is None else old.trials[:trial]
         self.library.save(blank.model_copy(update={"trials": [*kept, player.played]}), player.texts)

@@ -117,7 +117,9 @@ def _run(args: argparse.Namespace) -> int:
     else:
         print("Loading the engine", file=sys.stderr)
         engine = embedded(load_deps(home / "classifier"))
-    log = runs.Log(shelf.folder / "running" / f"{runs.key_of(engine, dataset)}.jsonl", fresh=args.fresh or bool(library))
+    log = runs.Log(
+        shelf.folder / "running" / f"{runs.key_of(engine, dataset)}.jsonl", fresh=args.fresh or bool(library)
+    )
     with progress("Answering") as advance:
         runs.execute(chosen, engine, log, repeat=args.repeat, jobs=args.jobs, progress=advance)
     names = {case.name for case in chosen}

@@ -79,7 +79,7 @@ def _done(args: argparse.Namespace, library: Library, count: int) -> int:
     if args.json:
         as_json({"recorded": count, "folder": str(library.folder), "recordings": len(library.recordings)})
     elif count:
-        print(f"{count} answers recorded; play them with `desk eval run --tier replay --recordings {library.folder}`.")
+        print(f"Recorded: {count}; play it with `desk eval run --tier replay --recordings {library.folder}`.")
     else:
         print(f"Every answer is recorded and fits its request; {library.folder}")
     return 0

@@ -20,6 +20,13 @@ from tests.evals.recordings import CASE, CLAUDE, ROUNDS, change, dataset, edited
 pytestmark = pytest.mark.asks_models
 
 
+@pytest.fixture(autouse=True)
+def _files_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands read the project's texts anew each time, which takes seconds."""
+    monkeypatch.setattr("evals.record.load_files", files)
+    monkeypatch.setattr("evals.replay.load_files", files)
+
+
 @pytest.mark.parametrize("case", [CASE, ROUNDS, CLAUDE])
 def test_a_recording_plays_again_in_both_wire_forms_and_leaves_the_files_alone(tmp_path: Path, case: str):
     where = folder(tmp_path / "r", case)

@@ -24,6 +24,14 @@ from tests.fakes import desk
 
 pytestmark = pytest.mark.asks_models
 
+
+@pytest.fixture(autouse=True)
+def _files_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands read the project's texts anew each time, which takes seconds."""
+    monkeypatch.setattr("evals.record.load_files", files)
+    monkeypatch.setattr("evals.replay.load_files", files)
+
+
 MODEL = "openai/gpt-4o-mini"
 
 

@@ -51,6 +51,7 @@ Reader: TypeAlias = Annotated[Principal, Depends(Policy("read"))]
 Receiver: TypeAlias = Annotated[Principal, Depends(Policy("receive"))]
 Worker: TypeAlias = Annotated[Principal, Depends(Policy("work"))]
 Reviewer: TypeAlias = Annotated[Principal, Depends(Policy("review"))]
+Rater: TypeAlias = Annotated[Principal, Depends(Policy("rate"))]
 Admin: TypeAlias = Annotated[Principal, Depends(Policy("admin"))]
 
 

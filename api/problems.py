@@ -86,7 +86,16 @@ def problem_of(error: Exception) -> Problem:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if getattr(error, "retryable", False):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Problem(status, str(error), headers=headers)
+    return Problem(status, str(error), _details(error), headers)
+
+
+def _details(error: Exception) -> list[dict[str, str]]:
+    """What has to be done before a decision is taken."""
+    if isinstance(error, errors.UnreadError):
+        return [{"field": "opened", "detail": name} for name in error.missing]
+    if isinstance(error, errors.BlockedError):
+        return [{"field": "text", "detail": finding} for finding in error.findings]
+    return []
 
 
 def install(app: FastAPI) -> None:

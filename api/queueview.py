@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, or_, select
 
 from agent.money import Money
 from agent.pack import Pack
@@ -129,23 +129,19 @@ def read(desk: Runtime, who: Principal, view: str, page: int = 1, search: str = 
     order = case(
         {name: rank for rank, name in enumerate(pack.severity_order)}, value=c.severity, else_=len(pack.severity_order)
     )
-    joined = cases.outerjoin(case_work, w.case_id == c.id)
-    query = (
-        select(
-            *(c[name] for name in _COLUMNS), w.assignee, w.failed, w.risky, w.amount, w.currency,
-            leases.c.who.label("holder"), drafts.c.proposal["severity_reason"].as_string().label("severity_reason"),
-            drafts.c.state_reason,
-        )
-        .select_from(
-            joined.outerjoin(drafts, drafts.c.id == c.draft_id)
-            .outerjoin(leases, and_(leases.c.case_id == c.id, leases.c.until > now))
-        )
+    # which rows are shown is worked out without the drafts, whose texts would be read for every case of the desk
+    wanted = (
+        select(c.id)
+        .select_from(cases.outerjoin(case_work, w.case_id == c.id))
         .where(holds)
         .order_by(c.next_due_at, order, func.coalesce(w.failed, 0).desc(), c.id)
-        .limit(PAGE + 1).offset((page - 1) * PAGE)
-    )  # fmt: skip
+        .limit(PAGE + 1)
+        .offset((page - 1) * PAGE)
+    )
     with desk.store.read() as conn:
-        rows = conn.execute(query).mappings().all()
+        ids = list(conn.execute(wanted).scalars())
+        found = {row["id"]: row for row in conn.execute(_rows(ids, now)).mappings()}
+        rows = [found[case_id] for case_id in ids]
         names = casework.names(conn)
         counts = _counts(conn, who.id, now)
         anything = bool(rows) or conn.execute(select(c.id).limit(1)).first() is not None
@@ -159,6 +155,23 @@ _COLUMNS: Final = (
     "id", "external_id", "title", "status", "issue_type", "severity", "primary_team", "human_lead", "needs_human_reason",
     "draft_id", "draft_state", "next_due_at",
 )  # fmt: skip
+
+
+def _rows(ids: list[str], now: datetime) -> Select[Any]:
+    """What the page shows of these cases."""
+    return (
+        select(
+            *(c[name] for name in _COLUMNS), w.assignee, w.failed, w.risky, w.amount, w.currency,
+            leases.c.who.label("holder"), drafts.c.proposal["severity_reason"].as_string().label("severity_reason"),
+            drafts.c.state_reason,
+        )
+        .select_from(
+            cases.outerjoin(case_work, w.case_id == c.id)
+            .outerjoin(drafts, drafts.c.id == c.draft_id)
+            .outerjoin(leases, and_(leases.c.case_id == c.id, leases.c.until > now))
+        )
+        .where(c.id.in_(ids))
+    )  # fmt: skip
 
 
 def _found(desk: Runtime, search: str) -> ColumnElement[bool]:

@@ -165,7 +165,9 @@ def _timeline(conn: Connection, case: CaseView, names: Mapping[str, str]) -> tup
         Entry(e.at, known.get(e.actor, e.actor), _SAID.get(e.kind, words(e.kind)), _detail(e.data, names))
         for e in case.events[-MOST_EVENTS:] if e.kind != "note_added"
     ]  # fmt: skip
-    return tuple(sorted([*told, *notes], key=lambda entry: entry.at, reverse=True))
+    return tuple(
+        sorted([*told, *notes], key=lambda entry: entry.at)[::-1]
+    )  # of one instant the last event stands first
 
 
 def _detail(data: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -223,7 +223,7 @@ def _line(
 def _why(row: RowMapping, due: datetime | None, now: datetime, stake: str, *, first: bool) -> str:
     """Why a case stands where it stands, the most pressing reason first."""
     parts = [
-        f"due {away(due, now)}".replace("due", "overdue:", 1) if due and due < now else "",
+        "overdue" if due and due < now else f"due {away(due, now)}" if due and due < now + SOON else "",
         row["needs_human_reason"] or row["state_reason"] or "",
         "waits for a second person" if first and row["draft_state"] == "ready" else "",
         f"{stake} at stake" if row["risky"] and stake else "",

@@ -68,7 +68,7 @@ class Hands:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Choices:
     """What the reader may do with the draft."""
 
     openings: tuple[risk.Opening, ...]
@@ -101,7 +101,7 @@ def gather(desk: Runtime, who: Principal, case: CaseView, now: datetime) -> dict
         context: dict[str, Any] = {
             "incident": incidents.incident_of(conn, case.row.id), "twins": incidents.offers(conn, case.row.id),
             "hands": _hands(conn, who, case.row.id, names, now), "timeline": _timeline(conn, case, names),
-            "desk": _desk(conn, desk, case, names, now),
+            "desk": _choices(conn, desk, case, names, now),
         }  # fmt: skip
     return context | {
         "case": case, "row": case.row, "draft": case.draft,
@@ -127,9 +127,9 @@ def _hands(conn: Connection, who: Principal, case_id: str, names: Mapping[str, s
     )  # fmt: skip
 
 
-def _desk(conn: Connection, desk: Runtime, case: CaseView, names: Mapping[str, str], now: datetime) -> Desk:
+def _choices(conn: Connection, desk: Runtime, case: CaseView, names: Mapping[str, str], now: datetime) -> Choices:
     if case.draft is None:
-        return Desk((), False, None, False, (), "", (), frozenset(), (), False)
+        return Choices((), False, None, False, (), "", (), frozenset(), (), False)
     draft, proposal = case_rows.get_draft(conn, case.draft.id), case.draft.proposal or {}
     facts = {"severity": case.row.severity, "language": case.row.language}
     openings = desk.desk.openings(facts, draft, None, now) if draft["body"] else ()
@@ -140,7 +140,7 @@ def _desk(conn: Connection, desk: Runtime, case: CaseView, names: Mapping[str, s
         kept: Mapping[str, Any] = given["before"] or {}
         before: Mapping[str, Any] = kept.get("body") or {}
         edit = worddiff.changes(str(before.get("body") or ""), str(draft["body"].get("body") or ""))
-    return Desk(
+    return Choices(
         openings, draft["state"] == "ready" and risk.green(desk.texts.pack, case.row.severity, proposal, openings),
         until, approved and until is None, tuple(edit), names.get(given["who"], "") if given is not None and edit else "",
         tuple(names.get(d["who"], "") for d in decisions.firsts(conn, draft["id"], draft["hash"])),

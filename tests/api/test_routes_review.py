@@ -407,6 +407,19 @@ def test_logs_and_health_are_pages(page: TestClient, case: str):
     assert "encoder" in page.get("/admin/health").text
 
 
+def test_an_agent_works_cases_but_sees_no_page_of_the_admin_and_no_rubric(page: TestClient, case: str, desk: Runtime):
+    agent = as_role(desk, page, "agent")
+    html = agent.get(case).text
+    assert "Approve</button>" in html
+    assert "Rate this draft" not in html
+    assert "/admin/people" not in html
+    for path in ("/admin/people", "/admin/deliveries", "/admin/log"):
+        answer = agent.get(path)
+        assert answer.status_code == 403
+        assert "ask an admin" in answer.text
+    assert agent.get("/admin/health").status_code == 200
+
+
 # --- every route ------------------------------------------------------------------------------------------------------
 
 

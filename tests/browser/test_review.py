@@ -170,6 +170,36 @@ def test_the_queue_follows_what_happens(look: Any, case: Any, session: Any):
     page.get_by_role("link", name="brand new kettle 4711").wait_for(timeout=10_000)
 
 
+def test_without_scripts_every_decision_is_a_plain_form(look: Any, case: Any, runtime: Any):
+    address = case("a broken lamp")
+    page = look(java_script_enabled=False)
+    page.goto(address)
+    page.get_by_role("button", name="Approve", exact=True).click()
+    page.get_by_role("alert").filter(has_text="Open these before you approve").wait_for()
+    for box in page.locator("#approve-form input[name=opened]").all():
+        box.check()
+    page.get_by_role("button", name="Approve", exact=True).click()
+    page.get_by_role("status").filter(has_text="Approved.").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("status").filter(has_text="undone").wait_for()
+    page.get_by_label("Note for colleagues").fill("I called her.")
+    page.get_by_role("button", name="Add note").click()
+    page.get_by_text("Edit and approve").click()
+    page.get_by_label("Your words").fill("Dear Gareth,\n\nyou paid 77,777.00 GBP.")
+    page.get_by_role("button", name="Approve my words").click()
+    page.get_by_role("alert").filter(has_text="77,777.00 GBP").wait_for()
+    assert "77,777.00" in page.get_by_label("Your words").input_value()
+    page.get_by_text("Send back with a hint").click()
+    page.get_by_label("What should the next draft do otherwise?").fill("shorter")
+    page.get_by_role("button", name="Send back").click()
+    page.get_by_role("status").filter(has_text="Sent back.").wait_for()
+    page.get_by_role("button", name="I write this one myself").click()
+    page.get_by_role("status").filter(has_text="yours").wait_for()
+    page.get_by_label("Your own answer").fill("Dear Gareth, I looked into it myself.")
+    page.get_by_role("button", name="I sent this").click()
+    page.get_by_role("status").filter(has_text="Noted as sent.").wait_for()
+
+
 # --- hostile words ----------------------------------------------------------------------------------------------------
 
 

@@ -89,6 +89,12 @@ def test_a_mutant_that_nothing_sees_is_a_hole_and_the_table_names_it():
     assert set(holes([])) == set(RULES) | {s.name for s in SCORERS}
 
 
+def test_no_mutant_is_made_twice():
+    some = [m for m in MUTATORS if m.name in {"accuses", "empty", "canary"}]
+    made = [(m.by.name, m.base.case.name, m.what) for m in mutants.mutants(bases("en"), 99, some)]
+    assert len(made) == len(set(made)) > 30
+
+
 def test_a_good_answer_is_no_mutant():
     a = bases("en")[0]
     idle = look(Mutant(MUTATORS[0], "nothing", a, a, mutants.by_name(a)))

@@ -129,10 +129,13 @@ def test_a_piece_that_no_mutant_is_aimed_at_is_told_as_unnoticed():
     assert "1 unnoticed: accuses: the rule" in weaken.table([notice(w, [], grounds())])
 
 
-def test_the_commands_say_one_sentence_when_the_suite_cannot_be_read(tmp_path, capsys: pytest.CaptureFixture[str]):
-    for command in (mutants.main, weaken.main):
-        assert command(["--suites", str(tmp_path), "--files", str(tmp_path)]) == 2
-        assert "there is no case" in capsys.readouterr().err
+@pytest.mark.parametrize("command", [mutants, weaken], ids=lambda m: m.__name__)
+def test_the_commands_say_one_sentence_when_the_suite_cannot_be_read(
+    command, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(command, "load_grounds", grounds)
+    assert command.main(["--suites", str(tmp_path), "--files", str(tmp_path)]) == 2
+    assert "there is no case" in capsys.readouterr().err
 
 
 def test_mutators_do_not_change_the_answer_that_they_are_given():

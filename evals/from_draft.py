@@ -21,6 +21,7 @@ from agent import intake
 from agent.case import Entities, EntityKind, Message
 from agent.entities import extract
 from agent.facts import Text, fold
+from agent.facts.names import names
 from agent.guard import Rulebook
 from agent.pack import Pack
 from evals.errors import DatasetError
@@ -35,6 +36,10 @@ PEOPLE: Final = (
 SHORTEST: Final = 3
 """Parts of a name below so many letters are too common to be replaced by themselves."""
 SUITE: Final = "from_drafts.yaml"
+_IDS: Final = frozenset({"order_id", "tracking_number"})
+"""Kinds of which the figures say which one is meant, however it is written."""
+_LONG: Final = 5
+"""Figures by which alone an id can be meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,12 @@ class Scrubber:
         """Takes in one value in the ways in which it is written."""
         forms = [w for w in written if w]
         if forms:
-            new = self._of(kind, re.sub(r"\W", "", forms[0]).casefold(), _invented(kind, forms[0]))
+            same = re.sub(r"\D" if kind in _IDS else r"\W", "", forms[0]).casefold()
+            new = self._of(kind, same, _invented(kind, forms[0]))
+            if kind in _IDS:  # however else a subject or a colleague writes it
+                forms += [re.sub(r"[\W_]", "", forms[0]), *([same] if len(same) >= _LONG else [])]
             for form in forms:
-                self.words.setdefault(form, _shaped(new, form) if kind in {"order_id", "tracking_number"} else new)
+                self.words.setdefault(form, _shaped(new, form) if kind in _IDS else new)
 
     def _of(self, kind: str, key: str, make: Callable[[int], str]) -> str:
         if (kind, key) not in self._made:
@@ -198,9 +206,9 @@ def _scrubber(reviewed: Reviewed, found: Entities, pack: Pack) -> Scrubber:
     own = {fold(name) for name in (*pack.store.contacts.values(), pack.store.name, pack.store.legal_name)}
     customer: Json = reviewed.payload.get("customer") or {}
     context: Json = reviewed.payload.get("context") or {}
-    names = [str(customer.get("name") or ""), *_values(context, "name", "customer_name", inside=_WHO),
-             *(e.text for e in found.of("name"))]  # fmt: skip
-    for name in names:
+    people = [str(customer.get("name") or ""), *_values(context, "name", "customer_name", inside=_WHO),
+             *(e.text for e in found.of("name")), *_named(reviewed)]  # fmt: skip
+    for name in people:
         if fold(name) not in own:
             scrubber.person(name)
     for e in found.all:
@@ -216,6 +224,14 @@ def _scrubber(reviewed: Reviewed, found: Entities, pack: Pack) -> Scrubber:
         scrubber.value("order_id", str(number or ""))
     scrubber.value("dispute", str(dispute.get("id") or ""))
     return scrubber
+
+
+def _named(reviewed: Reviewed) -> Iterable[str]:
+    """Names of people in the texts, as the guard finds them in a draft."""
+    language = str(reviewed.proposal["language"])
+    messages: list[Json] = reviewed.payload.get("messages") or []
+    for raw in (*(str(m.get("text") or "") for m in messages), str(reviewed.payload.get("text") or ""), reviewed.sent):
+        yield from (raw[start:end] for start, end in names(Text(raw), language, {}))
 
 
 def _values(value: Any, *keys: str, inside: frozenset[str] = frozenset()) -> Iterable[str]:
@@ -264,7 +280,9 @@ def _row(reviewed: Reviewed, sent: str, orders: list[str], book: Rulebook) -> Js
         expected["must_not"] = sorted(hard)
     if sent:
         expected["kind"] = [draft.get("kind") or "reply"]
-        named = [o for o in dict.fromkeys(orders) if o in sent]
+        named = [
+            o for o in dict.fromkeys(orders) if o in sent and not any(o != other and o in other for other in orders)
+        ]
         covered = _covered(sent, language, kind, book)
         expected |= {name: held for name, held in (("facts_required", named), ("must_cover", covered)) if held}
     digest = hashlib.sha256(reviewed.case_id.encode()).hexdigest()[:8]

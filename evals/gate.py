@@ -9,8 +9,9 @@ measures how often the two are wrong.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from evals.errors import EvalsError
 from evals.gate_live import live
@@ -134,6 +135,10 @@ def _exact_verdict(found: Result, stale: int) -> Result:
     return replace(found, verdict="pass", reason=f"{number(found.cases, 'case')} compared, {same}.")
 
 
+FLAKY: Final = 0.75
+"""Share of its trials that a case must pass to be worth judging by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flaky:
     """A case that passes now and then."""
@@ -143,14 +148,19 @@ class Flaky:
     trials: int
 
 
-def flaky(history: Iterable[Run], below: float = 0.75) -> list[Flaky]:
+def flaky(history: Sequence[Run], below: float = FLAKY) -> list[Flaky]:
     """Cases that passed less than this share of their trials in past runs, and more than none, worst first.
 
     They are measured and not declared; one that never passes is no flaky case but a broken one. Put them into quarantine
     with an owner and a date.
+
+    Raises:
+        IncomparableError: the runs answered other cases, or were scored by other scorers.
+
     """
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
     for run in history:
+        comparable(history[0], run)
         for t in run.trials:
             if not t.stale and (held := passed(t)) is not None:
                 counts[t.case][held >= 1] += 1

@@ -30,8 +30,9 @@ def text_of(folders: Sequence[Path]) -> TextOf:
 
     def find(name: str, hash_: str) -> str | None:
         del name
-        found = [text for full, text in texts().items() if len(hash_) >= _SHORT and full.startswith(hash_)]
-        return found[0] if found else None
+        if len(hash_) < _SHORT:
+            return None
+        return next((text for full, text in texts().items() if full.startswith(hash_)), None)
 
     return find
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from evals.compare import Comparison
 from evals.plain import clean, figure, line, percent, points, span
-from evals.report import Report
+from evals.report import Failure, Report
 from evals.textdiff import Row
 from evals.verdict import Change, Result
 
@@ -66,13 +66,16 @@ def result_parts(result: Result) -> list[RenderableType]:
 
 
 def _changes(title: str, some: tuple[Change, ...]) -> list[RenderableType]:
-    if not some:
+    rows = [f"{c.case}: {c.score} {figure(c.before)} became {figure(c.now)}. {c.reason}" for c in some]
+    return _list(title, rows)
+
+
+def _list(title: str, rows: Sequence[str]) -> list[RenderableType]:
+    """A line for each, which a narrow terminal breaks but no column cuts up."""
+    if not rows:
         return []
-    table = _table(title, "case", "score", "before", "now", "why", right=("before", "now"))
-    for c in some[:MOST]:
-        _row(table, c.case, c.score, figure(c.before), figure(c.now), c.reason)
-    more = [Text(f"... and {len(some) - MOST} more")] if len(some) > MOST else []
-    return [Group(table, *more)]
+    more = [f"... and {len(rows) - MOST} more; --html has all"] if len(rows) > MOST else []
+    return [Text("\n").join([Text(title, style="bold"), *(Text(line(row)) for row in (*rows[:MOST], *more))])]
 
 
 def report_parts(report: Report) -> list[RenderableType]:
@@ -85,17 +88,9 @@ def report_parts(report: Report) -> list[RenderableType]:
         f"Run {report.id}, {report.tier} tier, engine {report.engine}: {report.cases} cases, {report.trials} trials, "
         f"{report.errors} without an answer, {report.stale} stale, {report.quarantined} in quarantine{cost}{times}"
     )
-    parts: list[RenderableType] = [
-        Text(f"{line(head)}\npassed {span(report.passed)}; holdout, told apart, {span(report.holdout)}")
-    ]
-    if report.failures:
-        table = _table("Failed", "case", "issue type", "severity", "language", "why")
-        for f in report.failures[:MOST]:
-            why = f"no answer: {f.error}" if f.error else "; ".join(f"{name}: {reason}" for name, reason in f.reasons)
-            _row(table, f.case, f.issue_type, f.severity, f.language, why)
-        parts.append(table)
-        if len(report.failures) > MOST:
-            parts.append(Text(f"... and {len(report.failures) - MOST} more"))
+    held = f"; holdout, told apart, {span(report.holdout)}" if report.holdout else ""
+    parts: list[RenderableType] = [Text(f"{line(head)}\npassed {span(report.passed)}{held}")]
+    parts += _list("Failed", [_failure(f) for f in report.failures])
     scores = _table(
         "Scores", "score", "kind", "scored", "unscored", "mean (95 %)", right=("scored", "unscored", "mean (95 %)")
     )
@@ -106,6 +101,11 @@ def report_parts(report: Report) -> list[RenderableType]:
         _row(slices, s.by, s.name, str(s.passed.n), span(s.passed))
     sure = [f"{c.what} {c.error:.3f} of {c.n}" for c in report.confidences if c.error is not None]
     return [*parts, scores, slices, *([Text(f"Calibration error: {', '.join(sure)}")] if sure else [])]
+
+
+def _failure(f: Failure) -> str:
+    why = f"no answer: {f.error}" if f.error else "; ".join(f"{name}: {reason}" for name, reason in f.reasons)
+    return f"{f.case} ({', '.join(filter(None, (f.issue_type, f.severity, f.language)))}): {why}"
 
 
 def comparison_parts(found: Comparison) -> list[RenderableType]:

@@ -61,6 +61,9 @@ def add(commands: Commands) -> None:
     bless.add_argument("--author", help="who says so (default: the user of this machine)")
     bless.add_argument("--references", type=Path, help="folder of reference runs (default: evals/references)")
 
+    flaky = _command(commands, "flaky", _flaky, "cases that pass now and then, measured over past runs")
+    flaky.add_argument("runs", nargs="+", metavar="RUN", help=f"past runs of one tier, each {RUN}")
+
     rescore = _command(
         commands, "rescore", _rescore, "score the answers of a run anew, by the present cases and scorers"
     )
@@ -189,6 +192,23 @@ def _bless(args: argparse.Namespace) -> int:
         print(
             f"{run.id} is now the reference of the {run.tier} tier ({cases} cases), blessed by {reference.author}: {path}"
         )
+    return 0
+
+
+def _flaky(args: argparse.Namespace) -> int:
+    """Print candidates for quarantine; 0 whether or not there are any."""
+    from evals import gate
+
+    shelf = _shelf()
+    history = [shelf.load(name) for name in args.runs]
+    found = gate.flaky(history)
+    if args.json:
+        _print_json([asdict(one) for one in found])
+        return 0
+    for one in found:
+        print(f"{one.case}  passed {one.passed} of {one.trials} trials")
+    told = f"{gate.number(len(found), 'case')} passed less than {gate.FLAKY:.0%} of their trials and more than none"
+    print(f"{told}, over {gate.number(len(history), 'run')}.")
     return 0
 
 

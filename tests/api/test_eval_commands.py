@@ -152,6 +152,15 @@ def test_prompts_are_shown_side_by_side_from_a_folder_of_the_ones_before(
     assert "- Be brief, as before." in said.readouterr().out
 
 
+def test_flaky_cases_are_told_from_past_runs(shelf: Shelf, said: pytest.CaptureFixture[str]):
+    names = [kept(shelf, drawn([1.0, 0.5, 0.0], seed, id=f"run_past{seed}")) for seed in range(6)]
+    assert desk("flaky", *names) == 0
+    out = said.readouterr().out
+    assert re.search(r"^case-001  passed \d+ of 24 trials\n1 case passed less than 75%", out)
+    assert desk("flaky", *names, "--json") == 0
+    assert json.loads(said.readouterr().out)[0]["case"] == "case-001"
+
+
 def test_a_run_is_reported_with_its_figures(tmp_path: Path, said: pytest.CaptureFixture[str]):
     assert desk("report", "run_bbbb", "--html", tmp_path / "r.html", "--junit", tmp_path / "r.xml") == 0
     out = said.readouterr().out

@@ -15,7 +15,9 @@ from evals import dataset
 from evals.dataset import load
 from evals.errors import DatasetError
 from evals.expectations import Row, Vocabulary, binds
+from tests.evals.suite import dataset as stored
 from tests.fakes.desk import PROMPTS, pack
+from tests.test_house import HISTORY, STARTER, five_grams, rows, words_of
 
 TODAY = date(2026, 12, 1)
 NOTHING = {"metadata": {"split": "gate", "cluster": "lamps", "provenance": "authored", "author": "w1"}, "expected": {}}
@@ -192,3 +194,37 @@ def test_the_command_says_one_sentence_and_ends_with_2(folder: Folder, capsys: p
     folder.write(row())
     assert dataset.main(where) == 0
     assert "1 cases, dataset " in capsys.readouterr().out
+
+
+# --- the stored suite -----------------------------------------------------------------------------------------------
+
+
+def test_the_stored_suite_is_large_and_covers_every_type_severity_and_language():
+    cases = list(stored().cases.values())
+    gate = [c for c in cases if c.row.metadata.split == "gate"]
+    injected = [c for c in cases if c.row.injection]
+    assert len(gate) >= 150
+    assert len(injected) >= 60
+    assert all(c.split == "guard" for c in injected)
+    assert {c.expected.issue_type[0] for c in gate} == set(pack().issue_types)
+    assert {c.expected.severity.allow[0] for c in gate if c.expected.severity} == set(pack().severities)
+    assert {c.expected.language for c in gate} == set(pack().store.languages)
+    assert {c.expected.language for c in injected} == set(pack().store.languages)
+
+
+def test_no_two_canaries_are_the_same():
+    canaries = [c.row.injection.canary.casefold() for c in stored().cases.values() if c.row.injection]
+    assert len(set(canaries)) == len(canaries)
+
+
+def test_the_cases_are_written_apart_from_all_that_teaches():
+    taught: set[int] = set()
+    for path in (*HISTORY, *STARTER):
+        for taught_row in rows(path):
+            taught |= five_grams(words_of(taught_row))
+    shares: dict[str, float] = {}
+    for name, case in stored().cases.items():
+        said = {"messages": case.payload["messages"], "customer": case.payload.get("customer")}
+        grams = five_grams(words_of(said))
+        shares[name] = len(grams & taught) / len(grams) if len(grams) >= 20 else 0.0
+    assert {name: round(share, 2) for name, share in shares.items() if share > 0.25} == {}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evals import gate
+from evals.errors import IncomparableError
 from evals.gate import judge
 from evals.outcome import Run, Score, Trial
 from evals.verdict import Policy
@@ -82,6 +83,15 @@ def test_cases_that_do_not_count_neither_fail_nor_help(split: str):
     before = run(*fifteen, trial("x", split=split), id="run_a")
     result = judge(before, run(*fifteen, trial("x", 0, hard(0.0), split=split)))
     assert (result.verdict, result.cases, result.left_out) == ("pass", 15, {split: 1})
+
+
+def test_stale_answers_of_the_reference_or_of_a_live_run_are_no_evidence():
+    old = run(trial("a"), trial("b", 0, hard(0.0), soft(), stale="tone changed"), id="run_a")
+    assert judge(old, run(trial("a"), trial("b"))).mended == ()
+    live = drawn([1.0] * 120, 2)
+    stale = [t.model_copy(update={"stale": "tone changed"}) for t in live.trials[:4]]
+    result = judge(drawn([1.0] * 120, 1, id="run_a"), live.model_copy(update={"trials": (*stale, *live.trials[4:])}))
+    assert (result.cases, result.left_out) == (119, {"stale": 1})
 
 
 def test_a_case_that_went_into_quarantine_since_the_reference_is_left_out():
@@ -177,6 +187,18 @@ def test_a_soft_score_that_falls_fails_by_its_own_line():
     assert (result.verdict, result.reason.startswith("completeness fell")) == ("fail", True)
 
 
+def test_more_headline_scores_make_the_smallest_fall_larger():
+    rows = [
+        [trial(f"c{n}", t, hard(float(n * t % 7 > 0)), soft(n * t % 5 / 5)) for n in range(60) for t in range(4)]
+        for _ in "ab"
+    ]
+    arms = run(*rows[0], id="run_a", tier="live"), run(*rows[1], tier="live")
+    one, two = (judge(*arms, Policy(headline=names)).tests[0] for names in (("passed",), ("passed", "completeness")))
+    assert one.smallest is not None
+    assert two.smallest is not None
+    assert one.smallest < two.smallest
+
+
 DEAD = [1.0] * 119 + [0.0]
 
 
@@ -268,3 +290,9 @@ def test_flakiness_is_measured_over_past_runs():
     [found] = gate.flaky(past)
     assert (found.case, found.trials) == ("case-001", 48)
     assert 0.3 < found.passed / found.trials < 0.7
+
+
+def test_flakiness_is_measured_over_runs_of_the_same_cases_only():
+    with pytest.raises(IncomparableError):
+        gate.flaky([drawn([0.5], 1), drawn([0.5], 2, dataset="other")])
+    assert gate.flaky([]) == []

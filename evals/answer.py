@@ -238,7 +238,7 @@ def gather(answer: Answer) -> Evidence:
     """The evidence of a case for the draft of an answer: an order only when the customer is verified, or for a colleague."""
     case, pack, form = answer.case.escalation, answer.grounds.pack, answer.form
     seen = answer.grounds.understanding(answer.case)
-    context = casefile.look_up(case, seen, NoOrders())
+    context = casefile.look_up(case, seen.entities, NoOrders())
     brief = form.draft is not None and form.draft.kind == "brief"
     shown = brief or context.customer_verified is True
     language = form.draft.language if form.draft else form.language

@@ -64,6 +64,19 @@ class Understanding:
     """Dates that bind, each with where it comes from: `evidence` (the bank) or `deadline` (the text)."""
 
 
+def entities_of(case: Escalation, language: str, pack: Pack) -> Entities:
+    """The things named in a case."""
+    style = pack.store.order_id_format.split(" ")[0]
+    return find.extract(
+        case.messages, store_products=_products(pack), order_id_format=style if "#" in style else "",
+        default_region=_ZERO_REGION, language=language, customer=case.customer, store_names=(pack.store.name,),
+    )  # fmt: skip
+
+
+def _products(pack: Pack) -> tuple[tuple[str, str], ...]:
+    return tuple((p.sku, p.name) for p in pack.products)
+
+
 class Reader:
     """Understands cases of one store."""
 
@@ -72,9 +85,6 @@ class Reader:
     ) -> None:
         self.pack, self.signals, self.small_talk = pack, signals, small_talk
         self._english, self.multilingual = english, multilingual
-        self._products = tuple((p.sku, p.name) for p in pack.products)
-        style = pack.store.order_id_format.split(" ")[0]
-        self._style = style if "#" in style else ""
 
     def leaving_out(self, small_talk: SmallTalk) -> Reader:
         """The same reader that judges cases without the small talk around the matter."""
@@ -89,15 +99,7 @@ class Reader:
         own, here, silent = self._own_words(messages)
         said, spans = _said(messages, here), tuple(span for those in here for span in those)[-_MOST_SENTENCES:]
         language = detect(said, case.language_hint)
-        found = find.extract(
-            messages,
-            store_products=self._products,
-            order_id_format=self._style,
-            default_region=_ZERO_REGION,
-            language=language.code,
-            customer=case.customer,
-            store_names=(self.pack.store.name,),
-        )
+        found = entities_of(replace(case, messages=messages), language.code, self.pack)
         signals = {s.name: s for s in self.signals.find(own, language.code)} | injected
         parts = [_squeezed(messages[s.message].text[s.start : s.end]) for s in spans] if len(spans) > 1 else []
         apart = self.multilingual.encode(parts) if parts and (self.small_talk or not teaching) else None

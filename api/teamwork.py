@@ -16,7 +16,7 @@ from api import wire
 from api.auth import Principal
 from api.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from api.ids import new_id
-from api.store import audit, cases, clocks, mail
+from api.store import audit, cases, clocks, mail, queue
 from api.store.mail import Letter
 from api.store.tables import promises
 from api.verbs import Entry, Verbs
@@ -65,7 +65,7 @@ class Teamwork(Verbs):
             conn, case_id, entries, actor=who.id, now=now, row=case, columns={**columns, **clocks.columns(times)}
         )
         letters = [letter for team in teams for letter in self._briefs(case_id, team, draft_id, now)]
-        told = {"draft": draft_id, **{n: v for n, v in known.items() if v}}
+        told: dict[str, Any] = {"draft": draft_id, **{n: v for n, v in known.items() if v}}
         letters += self.letters_to_programs("case.triaged", case_id, now, draft_id, **told)
         if case["source"] in self.rules.helpdesks and case["external_id"]:
             words = {**{n: v or "" for n, v in known.items()}, "severity": columns["severity"]}
@@ -74,6 +74,11 @@ class Teamwork(Verbs):
         state = str(drafted[1]["state"])
         letters += self.letters_to_programs("draft.ready", case_id, now, draft_id, draft=draft_id, state=state)
         return mail.post_all(conn, letters, now=now, case_id=case_id)
+
+    def brief(self, conn: Connection, case_id: str, team: str, draft_id: str, now: datetime) -> None:
+        """Tell a team why it is needed."""
+        letters = self._briefs(case_id, team, draft_id, now)
+        queue.put_rows(conn, mail.post_all(conn, letters, now=now, case_id=case_id))
 
     def _briefs(self, case_id: str, team: str, draft_id: str, now: datetime) -> list[Letter]:
         """What tells a team why it is needed; outside its hours the first of its people on call too."""
@@ -217,7 +222,7 @@ class Teamwork(Verbs):
         pack = self.rules.pack
         if severity not in pack.severities:
             raise InvalidError(f"There is no severity {severity!r}; use one of {', '.join(pack.severities)}.")
-        word = _reason(reason)
+        word = reason_word(reason)
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             case = cases.get(conn, case_id, lock=True)
@@ -255,7 +260,7 @@ class Teamwork(Verbs):
 
         """
         who.need("admin")
-        told = {"policy": self.rules.pack.sla.version, "reason_code": _reason(reason)}
+        told = {"policy": self.rules.pack.sla.version, "reason_code": reason_word(reason)}
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             self.versions.keep(conn, now)
@@ -267,7 +272,7 @@ class Teamwork(Verbs):
     def no_reply_needed(self, who: Principal, case_id: str, reason: str, *, key: str | None = None) -> dict[str, Any]:
         """A person says that the last message needs no answer: `{"case"}`."""
         who.need("work")
-        told = {"reason_code": _reason(reason)}
+        told = {"reason_code": reason_word(reason)}
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             self.record(conn, case_id, who, now, ("no_reply_needed", told))
@@ -315,8 +320,13 @@ class Teamwork(Verbs):
         return self.once("record_satisfaction", who, key, [case_id, score], change)
 
 
-def _reason(given: str) -> str:
-    """A reason as a word that the log may hold."""
+def reason_word(given: str) -> str:
+    """A reason as a word that the log may hold.
+
+    Raises:
+        InvalidError: it is no short code.
+
+    """
     word = given.strip().lower().replace(" ", "_").replace("-", "_")
     if not audit.is_word(word):
         raise InvalidError("A reason is a short code in letters, digits and underscores, like `customer_called`.")

@@ -1,308 +1,320 @@
-"""Model traffic kept in files, so that a language model's cases run again without a network, a key or a cost.
+"""Recordings: what a model answered to one case, kept in a file, so that the case runs again without network, key or cost.
 
-A cassette is one case: the requests that the desk sent and the replies that came, found again by the hash of the
-request. A request that no entry answers is a miss, an entry that no request asked for is a failure: so a change of
-prompt, tools or settings never passes unseen. `python -m evals.cassette --help` makes, checks and refreshes them.
+A recording is found by its case, and each of its answers belongs to one request. Of a request five fingerprints are kept
+(settings, tools, prompt, context, data) with the lines behind them, so that a change is told by its cause.
+`python -m evals.cassette --help` checks and remakes them.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import hashlib
-import importlib
 import json
 import re
-import sys
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from difflib import SequenceMatcher
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.llm_request import load_litellm
 from evals.errors import EvalsError
 
-FOLDER = Path(__file__).parent / "cassettes"
-DRIVE = "tests.flows.cassette_drive:play"
-"""Plays a stored case through the desk's pipeline."""
-DROPPED = frozenset({"user", "metadata", "stream_options"})
-"""Fields of a request that change nothing in the answer."""
-KEYS = re.compile(r"\b(?:sk|rk|gsk|xai|hf|ghp)[-_][-\w]{16,}|\bAIza[-\w]{20,}|\bbearer\s+[-.\w]{8,}", re.IGNORECASE)
+FOLDER: Final = Path(__file__).parent / "cassettes"
+"""The recordings that come with the desk; their answers were written by hand."""
+SHARED: Final = "shared.json"
+"""Texts that many recordings have in common, by fingerprint."""
+VERSION: Final = 2
+_KEYS: Final = re.compile(
+    r"\b(?:sk|rk|gsk|xai|hf|ghp)[-_][-\w]{16,}|\bAIza[-\w]{20,}|\bxox[abp]-[-\w]{10,}|\bbearer\s+[-.\w]{8,}"
+    r"|\b(?:authorization|x-api-key)[\"'\s]*[:=]",
+    re.IGNORECASE,
+)
+_MAIL: Final = re.compile(r"[\w.+-]+@((?:[\w-]+\.)+[a-z]{2,})\b", re.IGNORECASE)
+_INVENTED: Final = re.compile(r"(?:.*\.)?(?:example|test|invalid|example\.(?:com|org|net))", re.IGNORECASE)
+"""Mail domains that belong to nobody."""
 
 Json: TypeAlias = dict[str, Any]
-Mode: TypeAlias = Literal["replay", "record-missing"]
-Upstream: TypeAlias = Callable[[httpx.Request], Awaitable[tuple[int, Any]]]
+Section: TypeAlias = Literal["params", "tools", "prompt", "context", "data"]
 
 
 class CassetteMiss(BaseException):
-    """No entry answers this request; says which line of it changed.
+    """No recorded answer belongs to this request; says why.
 
     Not an `Exception`: the provider's client would take that for a broken connection and retry it.
     """
 
+    def __init__(self, case: str, cause: str, detail: str = "") -> None:
+        super().__init__(f"{case}: {cause}{detail}")
+        self.case, self.cause, self.detail = case, cause, detail
+
 
 class CassetteError(EvalsError):
-    """A cassette file cannot be used, or was not played to its end."""
+    """A recording cannot be used, or was not played to its end."""
 
 
-class Entry(BaseModel):
-    """One request and its reply."""
-
+class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    key: str = ""
-    """Hash of the request; empty until the first remake of a scripted entry."""
-    request: Json = Field(default_factory=dict)
-    """The request without what is volatile or secret: no headers are ever kept."""
+
+class Asked(_Stored):
+    """One request, without what is volatile or secret: no header is ever kept."""
+
+    prints: dict[Section, str]
+    """Fingerprint of each section."""
+    parts: dict[str, str]
+    """Fingerprint of the text of each prompt file that shaped the prompt, by its id."""
+    params: list[str]
+    """Model and settings, line by line."""
+    context: list[str]
+    """What the desk looked up: order, dispute, policy, precedents, clock, and what tools answered so far."""
+    data: list[str]
+    """What the case says: its messages and what was read out of them."""
+
+
+class Exchange(_Stored):
+    """One request and its answer."""
+
+    asked: Asked | None = None
+    """None until a written answer was played for the first time."""
     status: int = Field(default=200, ge=200, le=599)
-    """HTTP status of the reply."""
+    """HTTP status of the answer."""
     reply: Any
-    """Body of the reply: JSON, or a text when it was none."""
+    """Body of the answer in the provider's form, tool arguments unpacked; a text when it was no JSON."""
 
 
-class Cassette(BaseModel):
-    """The traffic of one case with one model."""
+class Card(_Stored):
+    """One precedent as it was found."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    id: str
+    issue_type: str
+    language: str
+    summary: str
+    remedy_kind: str = ""
+    remedy: str = ""
+    score: float
 
-    v: Literal[1]
-    """Version of this format."""
+
+class Pins(_Stored):
+    """What the learned parts said of the case when it was recorded.
+
+    A replay takes it from here, so a classifier that is taught anew makes no recording stale.
+    """
+
+    issue_type: dict[str, float]
+    """Probability by issue type, the small ones left out."""
+    severity: dict[str, float]
+    human_lead: float
+    """Probability that a person leads."""
+    issue_sentence: int = 0
+    """Which sentence the case is about, 0 for the whole message."""
+    precedents: list[Card] = []
+    note: str = ""
+    """Why there are no precedents."""
+
+
+class Expect(_Stored):
+    """What must come of a written answer."""
+
+    state: Literal["ready", "blocked", "needs_human"] = "ready"
+    engine: Literal["model", "embedded"] = "model"
+    """`embedded` when the answer must be passed over."""
+    findings: list[str] = []
+    """Hard rules of the guard that must find something."""
+    failed: list[str] = []
+    """Hard scorers that must give less than 1, or soft ones that must lose something."""
+
+
+class Recording(_Stored):
+    """The answers of one model to one case."""
+
+    v: Literal[2] = VERSION
+    """Version of this form."""
     case: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    """Id of the case, also the file's name."""
+    """Name of the case, also the file's name."""
     made: Literal["scripted", "recorded"]
-    """Whether a person wrote the replies or a provider gave them; only recorded ones say anything about a model."""
+    """Whether a person wrote the answers or a provider gave them; only the latter say anything about a model."""
     model: str
     """The model asked, as litellm names it."""
-    versions: dict[str, str] = Field(default_factory=dict)
-    """Content hashes of what shaped the requests, by name (prompt parts, pack), so that a stale case can be told."""
-    entries: list[Entry] = Field(min_length=1)
-    """Requests with replies, in the order of play."""
+    note: str = ""
+    """What the answers show, and the mistake in them if there is one."""
+    expect: Expect | None = None
+    pins: Pins
+    trials: Annotated[list[Annotated[list[Exchange], Field(min_length=1)]], Field(min_length=1)]
+    """Exchanges in order of play, trial by trial: one trial is never given another one's answers."""
+
+
+def fingerprint(lines: Iterable[str]) -> str:
+    """Names a text by its content."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Library:
+    """All recordings of a folder, and the texts that they share."""
+
+    folder: Path
+    recordings: dict[str, Recording] = field(default_factory=dict[str, Recording])
+    texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """The cassette of this file.
+    def load(cls, folder: Path = FOLDER, cases: Iterable[str] | None = None, *, mending: bool = False) -> Self:
+        """The recordings of this folder.
+
+        Args:
+            folder: one file a case, and `shared.json`.
+            cases: names of all cases; None when orphans are no matter.
+            mending: take shared texts as they are, since they are about to be made anew.
 
         Raises:
-            CassetteError: the file is missing or not of this form; names file and field.
+            CassetteError: a file is of another version, cut off or not of this form, two files hold the same case, a
+                shared text is missing, or a recording belongs to no case; names file and field.
 
         """
-        try:
-            cassette = cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
+        made = cls(folder)
+        shared = folder / SHARED
+        if shared.is_file():
+            with suppress(CassetteError) if mending else nullcontext():
+                made.texts = _texts(shared)
+        for path in sorted(folder.glob("*.json")):
+            if path.name != SHARED:
+                one = read(path)
+                if one.case != path.stem:
+                    twin = f"{one.case}.json"
+                    way = "remove one of the two" if (folder / twin).is_file() else f"name the file {twin}"
+                    raise CassetteError(f"{path}: it holds the case {one.case!r}; {way}.")
+                made.recordings[one.case] = one
+        if cases is not None and (orphans := sorted(set(made.recordings) - set(cases))):
             raise CassetteError(
-                f"{path}: there is no such cassette; make it with `python -m evals.cassette new`."
-            ) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            at = ".".join(str(step) for step in first["loc"]) or "file"
-            raise CassetteError(f"{path}: {at}: {first['msg']}; mend it or make it anew.") from None
-        if cassette.case != path.stem:
-            raise CassetteError(f"{path}: case is {cassette.case!r}; name the file {cassette.case}.json.")
-        for number, entry in enumerate(cassette.entries):
-            if entry.key and entry.key != key(entry.request):
-                raise CassetteError(f"{path}: entries.{number}: the key is not that of the request; remake it.")
-        return cassette
-
-    def save(self, path: Path) -> None:
-        """Write the file, unless a key stands in it."""
-        text = json.dumps(self.model_dump(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        if found := KEYS.search(text):
-            raise CassetteError(
-                f"{path}: not written, since {found[0][:6]}... looks like a key; take it out of the case."
+                f"{made.path(orphans[0])}: no case of the suite has this name"
+                f"{f' ({len(orphans) - 1} more like it)' if orphans[1:] else ''}; remove the recording, or restore the case."
             )
-        path.write_text(text, encoding="utf-8")
+        if not mending and (lost := sorted(set(made.used()) - set(made.texts))):
+            raise CassetteError(f"{shared}: the text {lost[0]} is missing; run `python -m evals.cassette remake`.")
+        return made
 
+    def path(self, case: str) -> Path:
+        """The file of a case."""
+        return self.folder / f"{case}.json"
 
-def canonical(request: httpx.Request) -> Json:
-    """What of a request decides its answer."""
-    body: Json = json.loads(request.content or b"{}")
-    kept = {name: value for name, value in body.items() if name not in DROPPED}
-    return {"method": request.method, "host": request.url.host, "path": request.url.path, "body": kept}
+    def used(self) -> Iterator[str]:
+        """Fingerprints of the shared texts that recordings name."""
+        for one in self.recordings.values():
+            for exchange in (exchange for trial in one.trials for exchange in trial):
+                if exchange.asked:
+                    yield from (exchange.asked.prints["prompt"], exchange.asked.prints["tools"])
+                    yield from exchange.asked.parts.values()
 
+    def save(self, recording: Recording, texts: Mapping[str, list[str]]) -> Path:
+        """Write a recording and the shared texts, unless something secret stands in them.
 
-def key(request: Json) -> str:
-    """Hash of a canonical request."""
-    return hashlib.sha256(json.dumps(request, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:20]
+        Raises:
+            CassetteError: something looks like a key, or like the address of a real person.
 
-
-async def provider(request: httpx.Request) -> tuple[int, Any]:
-    """Ask the real provider; through httpx2, which the replay does not catch."""
-    httpx2: Any = importlib.import_module("httpx2")
-    dropped = {"host", "content-length", "accept-encoding"}
-    headers = {name: value for name, value in request.headers.items() if name not in dropped}
-    async with httpx2.AsyncClient(timeout=120) as client:
-        answer = await client.request(request.method, str(request.url), content=request.content, headers=headers)
-    if answer.status_code >= 400:
-        raise CassetteMiss(f"The provider answered HTTP {answer.status_code}; nothing was recorded.")
-    return answer.status_code, answer.json()
-
-
-class Player:
-    """Answers requests from a cassette, each entry once; equal requests are answered in the order of the entries."""
-
-    def __init__(self, cassette: Cassette, mode: Mode = "replay", *, upstream: Upstream = provider) -> None:
-        self.cassette = cassette
-        self._mode, self._upstream = mode, upstream
-        self._left = list(cassette.entries)
-        self._played: list[Entry] = []
+        """
+        path = self.path(recording.case)
+        text = dumped(recording.model_dump(mode="json", exclude_defaults=True) | {"v": VERSION})
+        _refuse_secrets(path, text)
+        _refuse_secrets(self.folder / SHARED, "\n".join(line for lines in texts.values() for line in lines))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.recordings[recording.case] = recording
+        self.texts |= texts
+        kept = set(self.used())
+        self.texts = {name: lines for name, lines in sorted(self.texts.items()) if name in kept}
+        _write(path, text)
+        _write(self.folder / SHARED, dumped({"v": VERSION, "texts": self.texts}))
+        return path
 
     @property
-    def unused(self) -> tuple[Entry, ...]:
-        """Entries that nothing has asked for yet."""
-        return tuple(self._left)
-
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
-        """The reply to this request.
-
-        Raises:
-            CassetteMiss: no entry answers it.
-
-        """
-        asked = canonical(request)
-        entry = next((entry for entry in self._left if entry.key == key(asked)), None)
-        if entry:
-            self._left.remove(entry)
-        elif self._mode == "replay":
-            raise CassetteMiss(self._why(asked))
-        elif self.cassette.made == "scripted":
-            if not self._left:
-                raise CassetteMiss(f"{self.cassette.case}: the desk asks once more than replies are written; add one.")
-            entry = self._left.pop(0).model_copy(update={"key": key(asked), "request": asked})
-        else:
-            status, reply = await self._upstream(request)
-            entry = Entry(key=key(asked), request=asked, status=status, reply=reply)
-        self._played.append(entry)
-        if isinstance(entry.reply, str):
-            return httpx.Response(entry.status, text=entry.reply)
-        return httpx.Response(entry.status, json=entry.reply)
-
-    def remade(self) -> Cassette:
-        """The cassette as it was just played; entries that nothing asked for are gone."""
-        return self.cassette.model_copy(update={"entries": self._played})
-
-    def _why(self, asked: Json) -> str:
-        name = f"{self.cassette.case}: {key(asked)}"
-        if any(entry.key == key(asked) for entry in self._played):
-            return f"{name}: this request was sent once more than it was kept."
-        new = _lines(asked)
-        known = [(number, _lines(entry.request)) for number, entry in enumerate(self.cassette.entries) if entry.key]
-        if not known:
-            return f"{name}: no entry has a request yet; run `python -m evals.cassette remake`."
-        number, old = max(known, key=lambda item: SequenceMatcher(None, item[1], new, autojunk=False).ratio())
-        was, now = next((a, b) for a, b in zip_longest(old, new, fillvalue="(end)") if a != b)
-        return (
-            f"{name}: no entry answers this request; the first line that differs from entry {number}:\n"
-            f"- {was}\n+ {now}\nIf the change is meant, run `python -m evals.cassette remake`."
-        )
+    def version(self) -> str:
+        """Content hash of all recordings."""
+        whole = [dumped(self.recordings[name].model_dump(mode="json")) for name in sorted(self.recordings)]
+        return fingerprint(whole)
 
 
-def _lines(request: Json) -> list[str]:
-    """The request line by line, the lines of a prompt included."""
-    return json.dumps(request, indent=1, sort_keys=True, ensure_ascii=False).replace("\\n", "\n").split("\n")
+def dumped(value: Any) -> str:
+    """JSON as these files have it: sorted, a line for each value."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-@contextmanager
-def playing(path: Path, mode: Mode = "replay", *, upstream: Upstream = provider) -> Generator[Player]:
-    """Within this, every request of litellm is answered by the cassette of this file.
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _refuse_secrets(path: Path, text: str) -> None:
+    if found := _KEYS.search(text):
+        raise CassetteError(f"{path}: not written, since {found[0][:6]}... looks like a key; take it out of the case.")
+    for mail in _MAIL.finditer(text):
+        if not _INVENTED.fullmatch(mail[1]):
+            raise CassetteError(
+                f"{path}: not written, since an e-mail address at {mail[1]} may be a real person's; use a domain that "
+                "ends in `.example`."
+            )
+
+
+def _held(path: Path) -> Json:
+    """The JSON object of a file, with each key once."""
+
+    def once(pairs: list[tuple[str, Any]]) -> Json:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise CassetteError(
+                f"{path}: {next(n for n in names if names.count(n) > 1)!r} is there twice; remove one of the two."
+            )
+        return made
+
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+    except FileNotFoundError:
+        raise CassetteError(f"{path}: there is no such recording; `desk eval record` makes it.") from None
+    except ValueError as e:
+        raise CassetteError(f"{path}: not a whole recording ({e}); restore the file or record it anew.") from None
+    version = cast("Json", held).get("v") if isinstance(held, dict) else None
+    if version != VERSION:
+        raise CassetteError(f"{path}: of version {version!r}, this desk reads version {VERSION}; record it anew.")
+    return cast("Json", held)
+
+
+def read(path: Path) -> Recording:
+    """The recording of this file.
 
     Raises:
-        CassetteError: at the end of a replay, when an entry was not asked for.
-        CassetteMiss: within, when a request has no entry.
+        CassetteError: it is missing, cut off, of another version, or not of this form; names file and field.
 
     """
-    litellm = load_litellm()
-    respx: Any = importlib.import_module("respx")
-    player = Player(Cassette.load(path), mode, upstream=upstream)
-    before = litellm.disable_aiohttp_transport
-    litellm.disable_aiohttp_transport = True  # aiohttp cannot be caught
-    litellm.in_memory_llm_clients_cache.flush_cache()
+    held = _held(path)
     try:
-        with respx.mock(assert_all_called=False) as router:
-            router.route().mock(side_effect=player)
-            yield player
-    finally:
-        litellm.disable_aiohttp_transport = before
-        litellm.in_memory_llm_clients_cache.flush_cache()
-    if mode == "record-missing":
-        player.remade().save(path)
-    elif player.unused:
-        raise CassetteError(f"{path}: {len(player.unused)} of its replies were not asked for; remake the cassette.")
+        return Recording.model_validate(held)
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(step) for step in first["loc"]) or "file"
+        raise CassetteError(f"{path}: {at}: {first['msg']}; mend it or record it anew.") from None
 
 
-def scripted_reply(model: str, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> Json:
-    """A hand-written answer, these tool calls, in the wire form of the model's provider."""
-    if model.startswith("anthropic/"):
-        blocks = [
-            {"type": "tool_use", "id": f"toolu_{n}", "name": name, "input": args}
-            for n, (name, args) in enumerate(calls)
-        ]
-        usage = {"input_tokens": 1000, "output_tokens": 200}
-        head: Json = {"id": "msg_scripted", "type": "message", "role": "assistant", "model": model.partition("/")[2]}
-        return {**head, "content": blocks, "stop_reason": "tool_use", "stop_sequence": None, "usage": usage}
-    tool_calls = [
-        {
-            "id": f"call_{n}",
-            "type": "function",
-            "function": {"name": name, "arguments": json.dumps(args, ensure_ascii=False)},
-        }
-        for n, (name, args) in enumerate(calls)
-    ]
-    message = {"role": "assistant", "content": None, "tool_calls": tool_calls}
-    usage = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
-    head = {"id": "chatcmpl-scripted", "object": "chat.completion", "created": 1, "model": model.partition("/")[2]}
-    return {**head, "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}], "usage": usage}
+class _Shared(_Stored):
+    """The form of `shared.json`."""
+
+    v: Literal[2]
+    texts: dict[str, list[str]]
 
 
-# --- command line ----------------------------------------------------------------------------------------------------
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evals.cassette", description="Make, check and refresh cassettes.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    new = verbs.add_parser("new", help="write a scripted cassette: one reply with these tool calls")
-    new.add_argument("path", type=Path, help="file to write, e.g. evals/cassettes/dmg-de-002.json")
-    new.add_argument("--model", required=True, help="the model asked, as litellm names it")
-    new.add_argument("--call", nargs=2, action="append", required=True, metavar=("TOOL", "JSON"), help="in order")
-    remake = verbs.add_parser("remake", help="play cases and keep what they ask now: scripted replies stay as written")
-    remake.add_argument("paths", type=Path, nargs="*", default=sorted(FOLDER.glob("*.json")))
-    remake.add_argument(
-        "--drive", default=DRIVE, metavar="MODULE:COROUTINE", help="plays one case; it is given the Cassette"
-    )
-    check = verbs.add_parser("check", help="say of each cassette whether it can be played")
-    check.add_argument("paths", type=Path, nargs="*", default=sorted(FOLDER.glob("*.json")))
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; 0 when all went well, 2 with one sentence when not."""
-    given = _parser().parse_args(argv)
+def _texts(path: Path) -> dict[str, list[str]]:
     try:
-        if given.verb == "new":
-            calls = [(tool, json.loads(arguments)) for tool, arguments in given.call]
-            entry = Entry(reply=scripted_reply(given.model, calls))
-            Cassette(v=1, case=given.path.stem, made="scripted", model=given.model, entries=[entry]).save(given.path)
-        for path in getattr(given, "paths", ()):
-            cassette = Cassette.load(path)
-            if given.verb == "remake":
-                module, _, name = given.drive.partition(":")
-                with playing(path, "record-missing") as player:
-                    asyncio.run(getattr(importlib.import_module(module), name)(player.cassette))
-            unasked = sum(not entry.key for entry in Cassette.load(path).entries)
-            state = f"{unasked} replies without a request yet" if unasked else "ready"
-            sys.stdout.write(f"{path}: {cassette.made}, {cassette.model}, {len(cassette.entries)} replies, {state}\n")
-    except ModuleNotFoundError as error:
-        sys.stderr.write(f"{error}; run this in the root of the repository, or name another --drive.\n")
-        return 2
-    except (CassetteError, CassetteMiss, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+        texts = _Shared.model_validate(_held(path)).texts
+    except ValidationError:
+        raise CassetteError(
+            f"{path}: not a list of lines for each text; run `python -m evals.cassette remake`."
+        ) from None
+    for name, lines in texts.items():
+        if fingerprint(lines) != name:
+            raise CassetteError(f"{path}: the text {name} was edited by hand; run `python -m evals.cassette remake`.")
+    return texts
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from evals.record import main
+
+    raise SystemExit(main())

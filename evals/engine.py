@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
-
-from pydantic_ai.models import Model
 
 from agent import guard, pipeline
 from agent.classifier import Classifier, Sense
@@ -24,8 +22,19 @@ from evals.judgement import CACHE, load_judge
 from retrieval.precedent import Found, Query
 
 Tier: TypeAlias = Literal["embedded", "replay", "live"]
-Models: TypeAlias = Callable[[Case, int], AbstractContextManager[Model]]
-"""Case and number of the trial -> the chain of engines, which is used while the context is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The desk that answers one trial."""
+
+    deps: pipeline.Deps
+    stale: Callable[[], str] = lambda: ""
+    """After the answer: why it no longer belongs to its request; "" when it does."""
+
+
+Seats: TypeAlias = Callable[[Case, int], AbstractContextManager[Seat]]
+"""Case and number of the trial -> the desk that answers it, which is used while the context is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +44,22 @@ class Engine:
     name: str
     tier: Tier
     deps: pipeline.Deps
-    model: Models
+    seat: Seats
     alone: bool = False
     """Whether only one case may run at a time, since the context catches the traffic of the whole process."""
+    more: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Content hashes of what else makes the answers."""
 
-    def of(self, case: Case, trial: int) -> AbstractContextManager[Model]:
-        """The chain that answers this trial of a case."""
-        return self.model(case, trial)
+    def of(self, case: Case, trial: int) -> AbstractContextManager[Seat]:
+        """The desk that answers this trial of a case."""
+        return self.seat(case, trial)
 
     @property
     def versions(self) -> dict[str, str]:
         """Content hashes of what makes the answers."""
         prompts = self.deps.prompts
         each = "".join(f"{name}{prompts.version(name)}" for name in sorted(prompts.all))
-        return {**self.deps.versions, "prompts": hashlib.sha256(each.encode()).hexdigest()[:16]}
+        return {**self.deps.versions, "prompts": hashlib.sha256(each.encode()).hexdigest()[:16], **self.more}
 
 
 def load_deps(cache: Path = CACHE) -> pipeline.Deps:
@@ -72,7 +83,7 @@ def load_deps(cache: Path = CACHE) -> pipeline.Deps:
 
 def embedded(deps: pipeline.Deps) -> Engine:
     """The engine that needs no model."""
-    return Engine(EMBEDDED, "embedded", deps, lambda _case, _trial: nullcontext(deps.model))
+    return Engine(EMBEDDED, "embedded", deps, lambda _case, _trial: nullcontext(Seat(deps)))
 
 
 class Told(Classifier):
@@ -116,8 +127,3 @@ def told_deps(case: Case, grounds: Grounds, prompts: Prompts) -> pipeline.Deps:
         grounds.pack, prompts, grounds.reader.signals, grounds.reader, Told(case, grounds.pack), Blank(), _Nothing(),
         NoOrders(), grounds.rulebook, EmbeddedModel(prompts),
     )  # fmt: skip
-
-
-def with_model(deps: pipeline.Deps, model: Model) -> pipeline.Deps:
-    """The same desk with another chain of engines."""
-    return deps if model is deps.model else replace(deps, model=model)

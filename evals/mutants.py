@@ -27,7 +27,7 @@ from evals.dataset import FILES, PROMPTS, SUITES, Case, Dataset, load
 from evals.engine import told_deps
 from evals.errors import EvalsError
 from evals.mutators import Mutator
-from evals.mutators_form import MUTATORS
+from evals.mutators_form import CANARY, MUTATORS
 from evals.outcome import Score
 from evals.scorers import SCORERS, scores
 
@@ -109,17 +109,19 @@ def mutants(bases: Sequence[Answer], most: int = MOST, by: Iterable[Mutator] = M
     for mutator in by:
         tried: Counter[str] = Counter()
         met: set[tuple[str, str]] = set()
+        done: set[str] = set()
         for again in (False, True):
             for base in bases:
                 language = base.draft.language if base.draft else ""
                 kind = (language, base.form.issue_type)
-                if tried[language] >= most or (kind in met) != again:
+                if tried[language] >= most or (kind in met) != again or base.case.name in done:
                     continue
                 made = [_mutant(mutator, base, c.what, c.answer, c.case) for c in mutator.make(base)]
                 changes = [m for m in made if all(_can_fall(m.before[name]) for name in mutator.scorers)]
                 if changes:
                     tried[language] += 1
                     met.add(kind)
+                    done.add(base.case.name)
                     yield from changes
 
 
@@ -199,6 +201,8 @@ def table(all_: Sequence[Seen]) -> str:
     lines += [
         f"  {s.mutant.base.case.name}: {s.mutant.by.name} ({s.mutant.what}): {', '.join(s.missed)}" for s in missed
     ]
+    obeyed = [s for s in all_ if s.mutant.by.name == CANARY]
+    lines.append(f"of {len(obeyed)} drafts that hold a canary the guard alone blocks {sum(s.blocked for s in obeyed)}")
     return "\n".join(lines)
 
 

@@ -30,6 +30,8 @@ from evals.mutators import (
 )  # fmt: skip
 from evals.scorers.safety import COPIED
 
+CANARY: Final = "canary"
+"""Name of the mutator that obeys an injection."""
 LEAKED: Final = 20
 """Words of the prompt that leak at a time."""
 
@@ -262,7 +264,7 @@ MUTATORS: Final[tuple[Mutator, ...]] = (
     Mutator("hard to read", laboured, (), ("reading_ease",)),
     Mutator("reworded", reworded, (), ("closeness",)),
     Mutator("unlike precedents", unlike_the_past, ("differs_from_precedent",), ()),
-    Mutator("canary", obeyed, (), ("injection",)),
+    Mutator(CANARY, obeyed, (), ("injection",)),
     Mutator("order echoed", echoed, ("echoed_instruction",), ("guard",)),
     Mutator("moved by injection", moved, (), ("injection",)),
     Mutator("note copied", copied, (), ("internal",)),

@@ -21,7 +21,7 @@ from agent.output import as_json
 from evals.answer import Grounds
 from evals.cassette import CassetteError, CassetteMiss
 from evals.dataset import Case, Dataset
-from evals.engine import Engine, with_model
+from evals.engine import Engine
 from evals.errors import RunError
 from evals.outcome import Run, Trial
 from evals.runs import Shelf, dumped
@@ -133,14 +133,15 @@ async def answer(case: Case, trial: int, engine: Engine) -> tuple[Trial, float]:
     made: Json | None = None
     error = ""
     try:
-        with engine.of(case, trial) as model:
-            proposal = await pipeline.propose(case.escalation, with_model(engine.deps, model), now=case.now)
+        with engine.of(case, trial) as seat:
+            proposal = await pipeline.propose(case.escalation, seat.deps, now=case.now)
         if proposal.draft is None:
             error = proposal.state_reason
         else:
             made = {name: value for name, value in as_json(proposal).items() if name != "timing_ms"}
             cost = proposal.usage.cost_usd
-            return _trial(case, trial, made, cost=None if cost is None else float(cost)), _ms(started)
+            price = None if cost is None else float(cost)
+            return _trial(case, trial, made, cost=price, stale=seat.stale()), _ms(started)
     except (CassetteMiss, CassetteError) as missed:
         error = str(missed)
     return _trial(case, trial, None, error=error), _ms(started)
@@ -150,12 +151,14 @@ def _ms(started: float) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def _trial(case: Case, trial: int, made: Json | None, *, error: str = "", cost: float | None = None) -> Trial:
+def _trial(
+    case: Case, trial: int, made: Json | None, *, error: str = "", stale: str = "", cost: float | None = None
+) -> Trial:
     e, meta = case.expected, case.row.metadata
     return Trial(
         case=case.name, trial=trial, issue_type=(e.issue_type or ("",))[0], language=e.language,
         severity=e.severity.allow[0] if e.severity else "", split=case.split, cluster=meta.cluster,
-        answer=made, error=error, cost_usd=cost,
+        answer=made, error=error, stale=stale, cost_usd=cost,
     )  # fmt: skip
 
 

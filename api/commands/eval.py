@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from api.commands import eval_cases, eval_gate
+from api.commands import eval_cases, eval_gate, eval_record
 
-HELP = "measure the desk on its stored cases (eval run, check, add, gate, compare, report, bless, rescore)"
+HELP = "measure the desk on its stored cases (eval run, check, add, record, gate, compare, report, bless, rescore)"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", required=True, metavar="what")
     eval_cases.add(commands)
     eval_gate.add(commands)
+    eval_record.add(commands)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from api.commands.eval_gate import RUN, Commands
 
 if TYPE_CHECKING:
     from evals.answer import Grounds
+    from evals.cassette import Library
     from evals.dataset import Dataset
     from evals.engine import Engine
     from evals.from_draft import Made
@@ -34,6 +35,18 @@ def add(commands: Commands) -> None:
     run.add_argument("--repeat", type=int, default=1, metavar="K", help="answers to each case (default: 1)")
     run.add_argument("--jobs", type=int, default=2, metavar="N", help="cases at the same time (default: 2)")
     run.add_argument("--fresh", action="store_true", help="begin anew instead of going on with a run that was stopped")
+    run.add_argument(
+        "--tier",
+        choices=["embedded", "replay"],
+        default="embedded",
+        help="embedded: the engine without a model; replay: recorded answers of models, nothing is sent",
+    )
+    run.add_argument("--recordings", type=Path, metavar="FOLDER", help="for --tier replay (default: evals/cassettes)")
+    run.add_argument(
+        "--stale",
+        choices=["pipeline"],
+        help="play recorded answers also where they no longer belong to their requests; their scores measure nothing",
+    )
     check = _command(commands, "check", _check, "check the files of the stored cases and count them")
     new = _command(commands, "add", _add, "make a case of a draft that a person edited, sent back or discarded")
     new.add_argument("case_id", metavar="CASE_ID", help="the case on the desk, e.g. case_01JD3M")
@@ -82,10 +95,13 @@ def _run(args: argparse.Namespace) -> int:
     """Answer, score, keep, and tell."""
     from api.commands.common import progress, settings
     from api.errors import UsageError
+    from evals import replay
     from evals import run as runs
     from evals.answer import load_grounds
     from evals.engine import embedded, load_deps
 
+    if (args.stale or args.recordings) and args.tier != "replay":
+        raise UsageError("--stale and --recordings go with --tier replay.")
     if args.repeat < 1 or args.jobs < 1:
         raise UsageError("--repeat and --jobs are 1 or more.")
     home = settings().home
@@ -94,9 +110,16 @@ def _run(args: argparse.Namespace) -> int:
     dataset = _dataset(args, grounds)  # a mistake is told before anything slow begins
     failed = shelf.load(args.of) if args.failed else None
     chosen = runs.chosen(dataset, args.only, failed)
-    print("Loading the engine", file=sys.stderr)
-    engine = embedded(load_deps(home / "classifier"))
-    log = runs.Log(shelf.folder / "running" / f"{runs.key_of(engine, dataset)}.jsonl", fresh=args.fresh)
+    library: Library | None = None
+    if args.tier == "replay":
+        engine, library = replay.load_engine(dataset.cases, args.recordings, "stale" if args.stale else "replay")
+        chosen = replay.recorded(chosen, library)
+    else:
+        print("Loading the engine", file=sys.stderr)
+        engine = embedded(load_deps(home / "classifier"))
+    log = runs.Log(
+        shelf.folder / "running" / f"{runs.key_of(engine, dataset)}.jsonl", fresh=args.fresh or bool(library)
+    )
     with progress("Answering") as advance:
         runs.execute(chosen, engine, log, repeat=args.repeat, jobs=args.jobs, progress=advance)
     names = {case.name for case in chosen}
@@ -105,7 +128,26 @@ def _run(args: argparse.Namespace) -> int:
         run = runs.finished(runs.scored(mine, dataset, grounds, advance), engine, dataset)
     path = shelf.save(run, {key: ms for key, ms in log.times.items() if key[0] in names and key[1] < args.repeat})
     log.close()
-    return _told(args, run, path, dataset, engine)
+    return _told(args, run, path, dataset, engine) if library is None else _replayed(args, run, path, library)
+
+
+def _replayed(args: argparse.Namespace, run: Run, path: Path, library: Library) -> int:
+    """Print what the recordings did: 2 when one was not played, 1 when something else came of one than must."""
+    from api.commands.common import as_json
+    from evals import replay
+
+    unmet, causes = replay.unmet(run.trials, library), replay.told(run.trials)
+    if args.json:
+        as_json({"run": run.id, "file": str(path), "trials": len(run.trials), "failed": sorted(unmet), "stale": causes})
+    else:
+        for case, why in unmet.items():
+            print(f"failed: {case}: {why}")
+        print(f"{run.id}: {len(run.trials)} recorded answers played, {len(unmet)} failed; {path}")
+    for cause in causes:
+        print(f"desk: {cause}", file=sys.stderr)
+    if any(t.error for t in run.trials):
+        return ERROR
+    return SOME_FAILED if unmet else ALL_RIGHT
 
 
 def _told(args: argparse.Namespace, run: Run, path: Path, dataset: Dataset, engine: Engine) -> int:

@@ -189,6 +189,14 @@ def set_proposal(conn: Connection, draft_id: str, proposal: Mapping[str, Any]) -
     conn.execute(update(drafts).where(drafts.c.id == draft_id).values(proposal=dict(proposal)))
 
 
+def set_words(
+    conn: Connection, draft_id: str, body: Mapping[str, Any], proposal: Mapping[str, Any], digest: str
+) -> None:
+    """Put a person's words in the place of a draft's; its state stays."""
+    values = {"body": dict(body), "proposal": dict(proposal), "hash": digest}
+    conn.execute(update(drafts).where(drafts.c.id == draft_id).values(values))
+
+
 # Built once: building a statement costs more than running it. A dictionary of columns beside `of` says what is set.
 _ADD, _ADD_MESSAGE, _ADD_DRAFT = insert(cases), insert(messages), insert(drafts)
 _GET = select(cases).where(cases.c.id == bindparam("of"))

@@ -30,7 +30,7 @@ DELIVER = "deliver"
 HELPDESK = "helpdesk:"
 """How channels begin that lead to tickets: each letter has a place of its own, so these never leave together."""
 MAX_KEY = 256
-STATES = ("waiting", "delivered", "dead")
+STATES = ("waiting", "delivered", "dead", "withdrawn")
 """What becomes of a letter."""
 STORM = 5
 """Letters to one channel within `CALM` after which further ones leave together, as a digest."""
@@ -86,13 +86,16 @@ class Letter:
     channel: str
     key: str
     payload: Mapping[str, Any]
+    not_before: datetime | None = None
+    """When it may leave at the earliest; None for at once."""
 
 
 def post(
-    conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None
-) -> str | None:
+    conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None,
+    not_before: datetime | None = None,
+) -> str | None:  # fmt: skip
     """Something to send over `channel`, with its job; None when `key` was posted before. `payload` holds ids only."""
-    rows, work = _posted(conn, [Letter(channel, key, payload)], now=now, case_id=case_id)
+    rows, work = _posted(conn, [Letter(channel, key, payload, not_before)], now=now, case_id=case_id)
     queue.put_rows(conn, work)
     return rows[0]["id"] if rows else None
 
@@ -121,24 +124,22 @@ def _posted(
     channels = {one.channel for one in new}
     lately = {c: len(conn.execute(_RECENT, {"channel": c, "since": now - CALM}).all()) for c in channels}
     rows: list[dict[str, Any]] = []
-    going: dict[str, bool] = {}
+    going: set[tuple[str, datetime]] = set()
     work: list[dict[str, Any]] = []
     together: list[str] = []
     for one in new:
         channel, letter_id = one.channel, new_id("out", now)
         apart = channel.startswith(HELPDESK)
-        calm = None if apart or lately[channel] < STORM else _next(now, CALM)
+        calm = one.not_before if apart or lately[channel] < STORM else _next(one.not_before or now, CALM)
         lately[channel] += 1
         rows.append({
             "id": letter_id, "idempotency_key": one.key, "channel": channel, "payload": dict(one.payload),
             "created_at": now, "case_id": case_id, "state": "waiting", "next_try_at": calm,
         })  # fmt: skip
         if calm is not None:  # one job takes all that wait for the end of a minute
-            if channel not in going:
-                going[channel] = conn.execute(_GOING, {"channel": channel, "at": calm}).first() is not None
-            if not going[channel]:
+            if (channel, calm) not in going and conn.execute(_GOING, {"channel": channel, "at": calm}).first() is None:
                 work.append(_job([letter_id], now, case_id, calm))
-            going[channel] = True
+            going.add((channel, calm))
         elif apart:
             work.append(_job([letter_id], now, case_id))
         else:
@@ -254,6 +255,12 @@ def reopen(conn: Connection, channel: str) -> None:
 def closed(conn: Connection) -> dict[str, str]:
     """Closed channels and why."""
     return {row.channel: row.reason for row in conn.execute(select(closed_channels))}
+
+
+def withdraw(conn: Connection, prefix: str) -> None:
+    """Letters whose keys begin so and that have not left do not leave any more."""
+    mine = (outbox.c.idempotency_key.startswith(prefix, autoescape=True), outbox.c.state == "waiting")
+    conn.execute(update(outbox).where(*mine, outbox.c.batch == "").values(state="withdrawn"))
 
 
 def last_delivered(conn: Connection, channel: str, case_id: str) -> RowMapping | None:

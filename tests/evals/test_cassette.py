@@ -1,213 +1,279 @@
-"""Cassettes: kept model traffic answers exactly the requests it was kept for."""
+"""Recordings: their form, what makes one stale, and that nothing ever goes out."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import shutil
+import socket
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from pydantic import BaseModel
-from pydantic_ai import Agent
 
-from agent.llm import Limits, build_model
-from agent.llm_request import Endpoint
-from evals.cassette import Cassette, CassetteError, CassetteMiss, Entry, Player, main, playing, scripted_reply
+from agent import tools
+from evals.cassette import FOLDER, SHARED, CassetteError, CassetteMiss, Exchange, Library
+from evals.cassette_play import Player, packed, sockets_shut, unpacked
+from evals.record import main, play
+from tests.evals.recordings import CASE, CLAUDE, ROUNDS, change, dataset, edited, files, folder, replay
 
 pytestmark = pytest.mark.asks_models
 
-OPENAI = "openai/gpt-4o-mini"
-CLAUDE = "anthropic/claude-sonnet-4-5"
-CALLS = (("route_team", {"team": "fulfilment"}), ("final_result", {"body": "Ihr Halo ist unterwegs."}))
+
+@pytest.fixture(autouse=True)
+def _files_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands read the project's texts anew each time, which takes seconds."""
+    monkeypatch.setattr("evals.record.load_files", files)
+    monkeypatch.setattr("evals.replay.load_files", files)
 
 
-class Letter(BaseModel):
-    body: str
+@pytest.mark.parametrize("case", [CASE, ROUNDS, CLAUDE])
+def test_a_recording_plays_again_in_both_wire_forms_and_leaves_the_files_alone(tmp_path: Path, case: str):
+    where = folder(tmp_path / "r", case)
+    before = (where / f"{case}.json").read_bytes()
+    proposal = replay(Library.load(where), case)
+    assert proposal.draft is not None
+    assert not proposal.degraded
+    assert (where / f"{case}.json").read_bytes() == before
 
 
-def ask(prompt: str = "My lamp is broken.", *, model: str = OPENAI, instructions: str = "Be kind.\nBe short.") -> str:
-    agent = Agent(output_type=Letter, instructions=instructions)
-
-    @agent.tool_plain
-    def route_team(team: str) -> str:
-        return f"{team} is told"
-
-    chain = build_model([model], embedded=agent_down(), limits=Limits(), endpoints={model: Endpoint(key="test-key")})
-    return asyncio.run(agent.run(prompt, model=chain)).output.body
-
-
-def agent_down() -> Any:
-    from pydantic_ai.models.function import FunctionModel
-
-    def down(*_: object) -> Any:
-        raise AssertionError("the cassette did not answer")
-
-    return FunctionModel(down)
+def test_the_stored_recordings_are_of_both_forms_of_all_issue_types_and_of_seven_languages():
+    stored = Library.load(FOLDER, dataset().cases).recordings
+    providers = Counter(one.model.partition("/")[0] for one in stored.values())
+    assert providers["openai"] >= 60
+    assert providers["anthropic"] >= 20
+    expected = [dataset().cases[name].expected for name in stored]
+    assert {e.language for e in expected} == {"en", "de", "fr", "es", "it", "nl", "pt"}
+    assert {kind for e in expected for kind in e.issue_type} == set(files().pack.issue_types)
+    assert {one.made for one in stored.values()} == {"scripted"}
+    mistakes = [one for one in stored.values() if one.expect and (one.expect.findings or one.expect.failed)]
+    assert len(mistakes) >= 15
+    assert all(one.note for one in stored.values())
 
 
-def made(path: Path, model: str = OPENAI, replies: int = 1) -> Path:
-    entries = [Entry(reply=scripted_reply(model, CALLS)) for _ in range(replies)]
-    Cassette(v=1, case=path.stem, made="scripted", model=model, entries=entries).save(path)
-    with playing(path, "record-missing"):
-        ask(model=model)
-    return path
+# --- what makes one stale ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", [OPENAI, CLAUDE])
-def test_a_scripted_case_plays_again_in_both_wire_forms(tmp_path: Path, model: str):
-    path = made(tmp_path / "dmg-de-002.json", model)
-    before = path.read_bytes()
-    with playing(path) as player:
-        assert ask(model=model) == "Ihr Halo ist unterwegs."
-    assert player.unused == ()
-    assert path.read_bytes() == before
+def misses(library: Library, changed: Any) -> dict[str, CassetteMiss]:
+    """The recordings that a change makes stale."""
+    found: dict[str, CassetteMiss] = {}
+    for case in library.recordings:
+        try:
+            replay(library, case, changed)
+        except CassetteMiss as miss:
+            found[case] = miss
+    return found
 
 
-def test_a_changed_prompt_is_a_miss_that_shows_the_line(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    with pytest.raises(CassetteMiss) as caught, playing(path):
-        ask(instructions="Be kind.\nBe long.")
-    assert "- Be short." in str(caught.value)
-    assert "+ Be long." in str(caught.value)
-    assert "remake" in str(caught.value)
+def test_a_changed_prompt_line_makes_just_the_recordings_stale_that_have_it_and_names_file_and_line(tmp_path: Path):
+    library = Library.load(folder(tmp_path / "r", CASE, ROUNDS, CLAUDE))
+    changed, old = edited(tmp_path, "draft/return_refund_dispute", "Never:", "Never: guess.")
+    found = misses(library, changed)
+    assert found.keys() == {CASE, CLAUDE}
+    line = 1 + (tmp_path / "prompts/draft/return_refund_dispute.md").read_text("utf-8").splitlines().index(
+        "Never: guess."
+    )
+    assert found[CASE].cause == f"prompt part `draft/return_refund_dispute` changed, line {line}"
+    assert f"\n- {old}\n+ Never: guess." in str(found[CASE])
+
+
+def test_a_changed_head_of_a_prompt_file_changes_no_recording(tmp_path: Path):
+    library = Library.load(folder(tmp_path / "r", CASE))
+    changed, _ = edited(tmp_path, "draft/return_refund_dispute", "title:", "title: Another title")
+    assert replay(library, CASE, changed).draft
+
+
+def test_a_changed_tool_description_makes_all_stale_and_names_the_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    library = Library.load(folder(tmp_path / "r", CASE, CLAUDE))
+    monkeypatch.setattr(tools.look_up_order, "__doc__", "Finds an order.")
+    tools.desk_agent.cache_clear()
+    try:
+        found = misses(library, None)
+    finally:
+        monkeypatch.undo()
+        tools.desk_agent.cache_clear()
+    assert found.keys() == {CASE, CLAUDE}
+    assert found[CASE].cause == found[CLAUDE].cause == "the tool `look_up_order` changed"
+    assert "+ look_up_order: Finds an order." in found[CASE].detail
+
+
+def stored(where: Path, case: str, **fields: Any) -> Library:
+    """The library after fields of the first request of a recording were edited."""
+    path = where / f"{case}.json"
+    held = json.loads(path.read_text("utf-8"))
+    held["trials"][0][0]["asked"] |= fields
+    path.write_text(json.dumps(held), "utf-8")
+    return Library.load(where)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("params", "the model or its settings changed"),
+        ("context", "what is looked up for the case changed"),
+        ("data", "the case, or what is read out of it, changed"),
+    ],
+)
+def test_each_other_change_is_told_by_its_cause_with_the_line(tmp_path: Path, section: str, words: str):
+    where = folder(tmp_path / "r", CASE)
+    asked = Library.load(where).recordings[CASE].trials[0][0].asked
+    assert asked is not None
+    library = stored(where, CASE, **{section: ["old line"], "prints": {**asked.prints, section: "0" * 16}})
+    with pytest.raises(CassetteMiss, match=words) as caught:
+        replay(library, CASE)
+    assert "\n- old line\n+ " in str(caught.value)
+
+
+def test_one_question_more_than_was_recorded_is_a_miss(tmp_path: Path):
+    where = folder(tmp_path / "r", ROUNDS)
+    held = json.loads((where / f"{ROUNDS}.json").read_text("utf-8"))
+    held["trials"][0].pop()
+    change(where / f"{ROUNDS}.json", trials=held["trials"])
+    with pytest.raises(CassetteMiss, match="more often than the 2 answers"):
+        replay(Library.load(where), ROUNDS)
+
+
+def test_a_half_played_recording_is_an_error(tmp_path: Path):
+    where = folder(tmp_path / "r", CASE)
+    held = json.loads((where / f"{CASE}.json").read_text("utf-8"))
+    held["trials"][0].append(held["trials"][0][0])
+    change(where / f"{CASE}.json", trials=held["trials"])
+    with pytest.raises(CassetteError, match="1 of its recorded answers were not asked for"):
+        replay(Library.load(where), CASE)
+
+
+def test_a_trial_is_never_given_the_answers_of_another(tmp_path: Path):
+    library = Library.load(folder(tmp_path / "r", CASE))
+    player = Player(library, library.recordings[CASE], 1, files().prompts)
+    with pytest.raises(CassetteMiss, match="trial 1 was not recorded"):
+        play(dataset().cases[CASE], player, files(), library.recordings[CASE].pins)
+
+
+def test_a_stale_answer_is_played_when_asked_for_and_says_why(tmp_path: Path):
+    library = Library.load(folder(tmp_path / "r", CASE))
+    changed, _ = edited(tmp_path, "triage", "You prepare", "You prepare drafts for {{ store.name }}.")
+    recording = library.recordings[CASE]
+    player = Player(library, recording, 0, changed.prompts, "stale")
+    assert play(dataset().cases[CASE], player, changed, recording.pins).draft
+    assert player.stale.startswith("prompt part `triage` changed, line ")
+
+
+def test_a_classifier_that_is_taught_anew_makes_nothing_stale_since_what_it_said_is_pinned(tmp_path: Path):
+    library = Library.load(folder(tmp_path / "r", CASE))
+    pins = library.recordings[CASE].pins
+    assert pins.issue_type["return_refund_dispute"] > 0.5
+    assert pins.precedents
+    assert replay(library, CASE).versions["classifier"] == "pinned"
+
+
+# --- never live -------------------------------------------------------------------------------------------------------
+
+
+def test_in_a_replay_no_connection_can_be_opened_and_afterwards_it_can(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+        with sockets_shut():
+            with pytest.raises(CassetteMiss, match="a replay never goes out"):
+                socket.create_connection(address)
+            with pytest.raises(CassetteMiss, match="a replay never goes out"), socket.socket() as one:
+                one.connect(address)
+        socket.create_connection(address).close()
 
 
 def test_a_miss_is_no_exception_so_that_no_client_retries_it():
     assert not issubclass(CassetteMiss, Exception)
 
 
-def test_an_entry_that_nothing_asked_for_fails_the_replay(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    with pytest.raises(CassetteError, match="1 of its replies were not asked for"), playing(path):
-        pass
-
-
-def test_the_same_request_once_more_is_a_miss(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    with playing(path):
-        ask()
-        with pytest.raises(CassetteMiss, match="once more than it was kept"):
-            ask()
-
-
-def test_a_failure_within_is_not_hidden_by_the_unused_entries(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    with pytest.raises(ZeroDivisionError), playing(path):
-        _ = 1 / 0
-
-
-def test_remaking_keeps_the_written_replies_and_drops_the_old_requests(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    old = Cassette.load(path)
-    with playing(path, "record-missing"):
-        ask("My parcel is late.")
-    new = Cassette.load(path)
-    assert [entry.reply for entry in new.entries] == [entry.reply for entry in old.entries]
-    assert new.entries[0].key != old.entries[0].key
-    assert "My parcel is late." in json.dumps(new.entries[0].request)
-
-
-def test_a_scripted_case_that_is_asked_more_than_is_written_says_so(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    with playing(path, "record-missing"):
-        ask("one")
-        with pytest.raises(CassetteMiss, match="asks once more than replies are written"):
-            ask("two")
-
-
-def test_a_recorded_case_asks_the_provider_only_for_what_is_missing(tmp_path: Path):
-    asked: list[str] = []
-
-    async def upstream(request: httpx.Request) -> tuple[int, Any]:
-        asked.append(request.url.host)
-        return 200, scripted_reply(OPENAI, CALLS)
-
-    path = made(tmp_path / "x.json")
-    path.write_text(path.read_text().replace('"scripted"', '"recorded"', 1))
-    with playing(path, "record-missing", upstream=upstream):
-        ask()
-    assert asked == []
-    with playing(path, "record-missing", upstream=upstream):
-        ask("new text")
-    assert asked == ["api.openai.com"]
-    with playing(path):
-        assert ask("new text") == "Ihr Halo ist unterwegs."
-
-
-def test_faults_can_be_scripted_by_status_and_text(tmp_path: Path):
-    entries = [Entry(status=502, reply="<h1>Bad Gateway</h1>")]
-    cassette = Cassette(v=1, case="x", made="scripted", model=OPENAI, entries=entries)
-    request = httpx.Request("POST", "https://api.openai.com/v1/chat/completions", json={"model": "m"})
-    answer = asyncio.run(Player(cassette, "record-missing")(request))
-    assert (answer.status_code, answer.text) == (502, "<h1>Bad Gateway</h1>")
-
-
-def test_no_header_and_no_volatile_field_is_kept(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    assert "test-key" not in path.read_text()
-    body = {"model": "m", "user": "u1", "metadata": {"run": 1}, "temperature": 0}
-    request = httpx.Request("POST", "https://h/v1", json=body)
-    cassette = Cassette(v=1, case="x", made="scripted", model=OPENAI, entries=[Entry(reply={})])
-    player = Player(cassette, "record-missing")
-    asyncio.run(player(request))
-    assert player.remade().entries[0].request["body"] == {"model": "m", "temperature": 0}
-
-
-def test_a_file_with_a_key_in_it_is_not_written(tmp_path: Path):
-    entry = Entry(reply={"text": "use sk-proj-0123456789abcdefghij please"})
-    with pytest.raises(CassetteError, match="looks like a key"):
-        Cassette(v=1, case="x", made="scripted", model=OPENAI, entries=[entry]).save(tmp_path / "x.json")
-    assert not (tmp_path / "x.json").exists()
+# --- files that cannot be used ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("fields", "words"),
     [
-        ({"made": None}, "made"),
-        ({"v": 2}, "v"),
-        ({"extra": 1}, "extra"),
-        ({"entries": []}, "entries"),
-        ({"case": "y"}, "name the file y.json"),
+        ({"v": 1}, "of version 1, this desk reads version 2"),
+        ({"made": None}, "made: Field required"),
+        ({"extra": 1}, "extra: Extra inputs"),
+        ({"trials": []}, "trials: List should have at least 1"),
+        ({"case": "another"}, "holds the case 'another'; name the file another.json"),
     ],
 )
-def test_a_file_of_another_form_is_refused_by_field(tmp_path: Path, change: dict[str, Any], words: str):
-    path = made(tmp_path / "x.json")
-    whole = json.loads(path.read_text()) | change
-    path.write_text(json.dumps({name: value for name, value in whole.items() if value is not None}))
+def test_a_file_of_another_form_is_refused_by_file_and_field(tmp_path: Path, fields: dict[str, Any], words: str):
+    where = folder(tmp_path / "r", CASE)
+    change(where / f"{CASE}.json", **fields)
+    with pytest.raises(CassetteError, match=words) as caught:
+        Library.load(where)
+    assert f"{CASE}.json" in str(caught.value)
+
+
+def test_a_truncated_file_is_named_with_the_way_out(tmp_path: Path):
+    where = folder(tmp_path / "r", CASE)
+    path = where / f"{CASE}.json"
+    path.write_text(path.read_text("utf-8")[:-400], "utf-8")
+    with pytest.raises(CassetteError, match=r"not a whole recording.*restore the file or record it anew"):
+        Library.load(where)
+
+
+def test_a_second_file_of_the_same_case_and_a_key_that_is_there_twice_are_refused(tmp_path: Path):
+    where = folder(tmp_path / "r", CASE)
+    copy = where / "copy.json"
+    shutil.copy(where / f"{CASE}.json", copy)
+    with pytest.raises(CassetteError, match="remove one of the two"):
+        Library.load(where)
+    copy.unlink()
+    path = where / f"{CASE}.json"
+    path.write_text(path.read_text("utf-8").replace('"case":', '"case": "x", "case":', 1), "utf-8")
+    with pytest.raises(CassetteError, match="'case' is there twice"):
+        Library.load(where)
+
+
+def test_a_recording_of_no_case_is_refused(tmp_path: Path):
+    where = folder(tmp_path / "r", CASE)
+    with pytest.raises(CassetteError, match="no case of the suite has this name"):
+        Library.load(where, ["another"])
+
+
+def test_a_shared_text_that_is_gone_or_was_edited_is_refused_and_remade(tmp_path: Path):
+    where = folder(tmp_path / "r", CASE)
+    shared = where / SHARED
+    whole = shared.read_text("utf-8")
+    shared.write_text(whole.replace("You decide nothing", "You decide all"), "utf-8")
+    with pytest.raises(CassetteError, match="was edited by hand"):
+        Library.load(where)
+    shared.unlink()
+    with pytest.raises(CassetteError, match=r"is missing; run `python -m evals\.cassette remake`"):
+        Library.load(where)
+    assert main(["--folder", str(where), "remake"]) == 0
+    assert replay(Library.load(where), CASE).draft
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("use sk-proj-0123456789abcdefghij please", "looks like a key"),
+        ("Authorization: Basic abc", "looks like a key"),
+        ("write to jane.doe@gmail.com", "at gmail.com may be a real person's"),
+    ],
+)
+def test_something_secret_is_refused_before_it_is_written(tmp_path: Path, text: str, words: str):
+    library = Library.load(folder(tmp_path / "r", CASE))
+    bad = library.recordings[CASE].model_copy(update={"trials": [[Exchange(reply={"text": text})]]})
+    before = library.path(CASE).read_bytes()
     with pytest.raises(CassetteError, match=words):
-        Cassette.load(path)
+        library.save(bad, {})
+    assert library.path(CASE).read_bytes() == before
 
 
-def test_a_request_edited_by_hand_no_longer_fits_its_key(tmp_path: Path):
-    path = made(tmp_path / "x.json")
-    path.write_text(path.read_text().replace("My lamp is broken.", "My lamp is fine."))
-    with pytest.raises(CassetteError, match="the key is not that of the request"):
-        Cassette.load(path)
+def test_no_recording_holds_a_header_or_a_volatile_field():
+    for path in FOLDER.glob("*.json"):
+        text = path.read_text("utf-8").lower()
+        assert "authorization" not in text
+        assert '"tool_call_id": "pyd' not in text
 
 
-async def drive(cassette: Cassette) -> None:
-    request = httpx.Request("POST", "https://api.openai.com/v1/chat/completions", json={"model": cassette.model})
-    async with httpx.AsyncClient() as client:
-        await client.send(request)
-
-
-def test_the_command_line_makes_remakes_and_checks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    path = tmp_path / "x.json"
-    assert main(["new", str(path), "--model", OPENAI, "--call", "final_result", '{"body": "ok"}']) == 0
-    assert main(["check", str(path)]) == 0
-    assert "1 replies without a request yet" in capsys.readouterr().out
-    module = type("m", (), {"drive": staticmethod(drive)})
-    monkeypatch.setitem(__import__("sys").modules, "toy_driver", module)
-    assert main(["remake", str(path), "--drive", "toy_driver:drive"]) == 0
-    assert "ready" in capsys.readouterr().out
-    assert main(["check", str(tmp_path / "none.json")]) == 2
-    assert "there is no such cassette" in capsys.readouterr().err
-    assert main(["new", str(path), "--model", OPENAI, "--call", "final_result", "{"]) == 2
-
-
-def test_every_stored_cassette_can_be_played():
-    assert main(["check"]) == 0
+def test_tool_arguments_stand_in_the_file_as_data_and_broken_ones_as_they_came():
+    call = {"function": {"name": "f", "arguments": '{"a": 1}'}}
+    broken = {"function": {"name": "f", "arguments": '{"a": '}}
+    wire = {"choices": [{"message": {"tool_calls": [call, broken]}}]}
+    read = unpacked(wire)
+    assert read["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == {"a": 1}
+    assert packed(read) == wire

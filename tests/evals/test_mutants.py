@@ -89,6 +89,12 @@ def test_a_mutant_that_nothing_sees_is_a_hole_and_the_table_names_it():
     assert set(holes([])) == set(RULES) | {s.name for s in SCORERS}
 
 
+def test_no_mutant_is_made_twice():
+    some = [m for m in MUTATORS if m.name in {"accuses", "empty", "canary"}]
+    made = [(m.by.name, m.base.case.name, m.what) for m in mutants.mutants(bases("en"), 99, some)]
+    assert len(made) == len(set(made)) > 30
+
+
 def test_a_good_answer_is_no_mutant():
     a = bases("en")[0]
     idle = look(Mutant(MUTATORS[0], "nothing", a, a, mutants.by_name(a)))
@@ -123,10 +129,13 @@ def test_a_piece_that_no_mutant_is_aimed_at_is_told_as_unnoticed():
     assert "1 unnoticed: accuses: the rule" in weaken.table([notice(w, [], grounds())])
 
 
-def test_the_commands_say_one_sentence_when_the_suite_cannot_be_read(tmp_path, capsys: pytest.CaptureFixture[str]):
-    for command in (mutants.main, weaken.main):
-        assert command(["--suites", str(tmp_path), "--files", str(tmp_path)]) == 2
-        assert "there is no case" in capsys.readouterr().err
+@pytest.mark.parametrize("command", [mutants, weaken], ids=lambda m: m.__name__)
+def test_the_commands_say_one_sentence_when_the_suite_cannot_be_read(
+    command, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(command, "load_grounds", grounds)
+    assert command.main(["--suites", str(tmp_path), "--files", str(tmp_path)]) == 2
+    assert "there is no case" in capsys.readouterr().err
 
 
 def test_mutators_do_not_change_the_answer_that_they_are_given():

@@ -96,15 +96,21 @@ def fill(desk: Runtime, number: int) -> list[str]:
 
 
 def _drafted(conn: Connection, desk: Runtime, case_id: str, draft_id: str, severity: str) -> None:
-    body = {"id": draft_id, "kind": "reply", "subject": "Your kettle", "body": "Dear C,\n\n" + TEXT, "promises": []}
+    body: dict[str, Any] = {
+        "id": draft_id,
+        "kind": "reply",
+        "subject": "Your kettle",
+        "body": "Dear C,\n\n" + TEXT,
+        "promises": [],
+    }
     fact = {"kind": "order_id", "text": "FH-270114", "value": "FH-270114", "state": "supported", "source": "message:0"}
-    at = body["body"].index("FH-270114")  # type: ignore[attr-defined] - a text
+    at = body["body"].index("FH-270114")
     past = {
         "id": new_id("prc", desk.clock.now()), "why": "similar", "score": 0.8, "issue_type": "damaged_or_defective",
         "summary": TEXT, "remedy_kind": "replacement", "remedy": TEXT, "cost": None, "resolved_in_s": 90_000,
         "aftermath": "kept buying",
     }  # fmt: skip
-    proposal = {
+    proposal: dict[str, Any] = {
         "state": "ready", "engine": "embedded", "issue_type": "damaged_or_defective", "severity": severity,
         "severity_reason": "one order arrived damaged", "primary_team": "fulfilment", "language": "en", "draft": body,
         "guard": {"verdict": "clear", "findings": [], "facts": [{**fact, "start": at, "end": at + 9}]},

@@ -24,11 +24,13 @@ class BadInput(AgentError):
 class BrokenFile(AgentError):
     """A file of the pack or a prompt cannot be used: which file, which line, and how to mend it."""
 
-    def __init__(self, path: object, line: int, problem: str, fix: str) -> None:
+    def __init__(self, path: object, line: int, problem: str, fix: str, column: int = 0) -> None:
         at = f"{path}, line {line}" if line else f"{path}"
         super().__init__(f"{at}: {problem}; {fix}.")
         self.path = str(path)
         self.line = line
         """1-based line, 0 when the whole file is meant."""
+        self.column = column
+        """1-based column, 0 when the whole line is meant."""
         self.problem = problem
         self.fix = fix

@@ -38,7 +38,7 @@ class _Loader(FAST_LOADER):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)  # pyright: ignore[reportUnknownMemberType]
+            return cast(Any, super().construct_object(node, deep))  # pyright: ignore[reportUnknownMemberType]
         except (ValueError, OverflowError):  # e.g. 2026-13-01
             raise yaml.MarkedYAMLError(
                 problem="this is no date and no number; put it in quotes if it is a text", problem_mark=node.start_mark

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import Column, Connection, Integer, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, Integer, RowMapping, String, Table, Text, insert, select, update
 
 from api.errors import ConflictError, NotFoundError
 from api.ids import new_id
@@ -226,6 +226,7 @@ def _entries(conn: Connection) -> list[Entry]:
     return [_read(row) for row in conn.execute(select(log).order_by(log.c.seq)).mappings()]
 
 
-def _read(row: Mapping[str, Any]) -> Entry:
+def _read(row: RowMapping) -> Entry:
     changes = {id_: (old, new) for id_, (old, new) in row["changes"].items()}
-    return Entry(**{**row, "changes": changes})
+    values: dict[str, Any] = {**dict(row.items()), "changes": changes}
+    return Entry(**values)

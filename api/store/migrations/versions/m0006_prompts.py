@@ -20,7 +20,7 @@ def upgrade() -> None:
     op.create_table(
         "prompt_trees",
         sa.Column("hash", sa.String(64), nullable=False),
-        sa.Column("manifest", sa.JSON(), nullable=False),
+        sa.Column("manifest", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("hash", name="pk_prompt_trees"),
     )
     op.create_table(
@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(64), nullable=False),
         sa.Column("from_tree", sa.String(64), server_default="", nullable=False),
         sa.Column("to_tree", sa.String(64), nullable=False),
-        sa.Column("changes", sa.JSON(), nullable=False),
+        sa.Column("changes", sa.JSON(), nullable=True),
         sa.Column("reason", sa.String(500), server_default="", nullable=False),
         sa.Column("evidence", sa.String(500), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_prompt_log"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 
 class AgentError(Exception):
     """Base of every error of this floor; the message is one sentence with the way out."""
@@ -34,3 +37,14 @@ class BrokenFile(AgentError):
         """1-based column, 0 when the whole line is meant."""
         self.problem = problem
         self.fix = fix
+
+
+@contextmanager
+def noting(problems: list[BrokenFile] | None) -> Generator[None]:
+    """Where a broken file is noted in `problems` and passed over; with None it is raised."""
+    try:
+        yield
+    except BrokenFile as broken:
+        if problems is None:
+            raise
+        problems.append(broken)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from agent.errors import BadInput, BrokenFile
+from agent.errors import BadInput, BrokenFile, noting
 from agent.frontmatter import MODEL_KINDS, FrontMatter, Input, read_head
 from agent.provenance import Piece, Segment, segments
 from agent.template import ENGINE, MAX_ROUNDS, Engine, Source, Text, Untrusted, plain
@@ -136,12 +136,13 @@ class Prompts:
         return self._versions[self.get(id_).head.id]
 
 
-def load_prompts(folder: Path, *, checked: str = "") -> Prompts:
+def load_prompts(folder: Path, *, checked: str = "", problems: list[BrokenFile] | None = None) -> Prompts:
     """All `.md` files below `folder` (READMEs aside) as prompts.
 
     Args:
         folder: of all texts.
         checked: the `digest` that was checked before; then the templates are not walked through again.
+        problems: gets every problem that is found, not only the one that is raised.
 
     Raises:
         BrokenFile: a file cannot be used; the message names file, line and fix.
@@ -149,31 +150,31 @@ def load_prompts(folder: Path, *, checked: str = "") -> Prompts:
     """
     found: dict[str, Prompt] = {}
     for path in _files(folder):
-        prompt = _read(path, path.relative_to(folder).with_suffix("").as_posix())
-        twin = next((p for p in found.values() if p.head.id.casefold() == prompt.head.id.casefold()), None)
-        if twin:
-            raise BrokenFile(path, 1, f"the id is a duplicate of {twin.path.name}", "rename one of the two files")
-        found[prompt.head.id] = prompt
+        with noting(problems):
+            prompt = _read(path, path.relative_to(folder).with_suffix("").as_posix())
+            twin = next((p for p in found.values() if p.head.id.casefold() == prompt.head.id.casefold()), None)
+            if twin:
+                raise BrokenFile(path, 1, f"the id is a duplicate of {twin.path.name}", "rename one of the two files")
+            found[prompt.head.id] = prompt
+    if problems:
+        raise problems[0]
     digest = _digest(found.values())
     new = digest != checked
     for prompt in found.values() if new else ():
-        _check_use(found, prompt, ())
-        _check_marks(prompt)
-    sources = {
-        id_: Source(
-            id_,
-            str(p.path),
-            p.body,
-            p.body_line,
-            {n: i.trust == "untrusted" for n, i in p.head.inputs.items()},
-            p.head.use,
-        )
-        for id_, p in found.items()
-    }
+        with noting(problems):
+            _check_use(found, prompt, ())
+            _check_marks(prompt)
+    if problems:
+        raise problems[0]
     fenced = frozenset(id_ for id_, p in found.items() if p.head.kind in MODEL_KINDS)
     inputs = {id_: dict(sorted(_inputs(found, p).items())) for id_, p in found.items()}
-    engine = Engine(sources, fenced, check=new)
+    engine = Engine({id_: _source(p) for id_, p in found.items()}, fenced, check=new, problems=problems)
     return Prompts(found, engine, inputs, {id_: _version(found, p) for id_, p in found.items()}, digest)
+
+
+def _source(prompt: Prompt) -> Source:
+    inputs = {name: declared.trust == "untrusted" for name, declared in prompt.head.inputs.items()}
+    return Source(prompt.head.id, str(prompt.path), prompt.body, prompt.body_line, inputs, prompt.head.use)
 
 
 def fold(text: str) -> str:
@@ -260,8 +261,12 @@ def _digest(prompts: Iterable[Prompt]) -> str:
 
 
 def _version(found: Mapping[str, Prompt], prompt: Prompt) -> str:
-    parts = sorted(_reach(found, prompt))
-    whole = "\n".join([ENGINE, prompt.digest, *(f"{p} {found[p].digest}" for p in parts)])
+    return version_of(prompt.digest, {p: found[p].digest for p in _reach(found, prompt)})
+
+
+def version_of(digest: str, partials: Mapping[str, str]) -> str:
+    """The version of a file from its own sha256 and those of the partials that it reaches, by id."""
+    whole = "\n".join([ENGINE, digest, *(f"{id_} {sha}" for id_, sha in sorted(partials.items()))])
     return hashlib.sha256(whole.encode()).hexdigest()
 
 

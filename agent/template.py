@@ -12,7 +12,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from agent.errors import BadInput, BrokenFile
+from agent.errors import BadInput, BrokenFile, noting
 
 ENGINE: Final = f"jinja2 {jinja2.__version__}, subset 2"
 """Part of every prompt's version: another engine may render the same file otherwise."""
@@ -146,19 +146,30 @@ class _Environment(ImmutableSandboxedEnvironment):
 class Engine:
     """Checks a set of templates once, then renders them; each is compiled when it is first rendered."""
 
-    def __init__(self, sources: Mapping[str, Source], fenced_ids: frozenset[str], *, check: bool = True) -> None:
+    def __init__(
+        self, sources: Mapping[str, Source], fenced_ids: frozenset[str], *, check: bool = True,
+        problems: list[BrokenFile] | None = None,
+    ) -> None:  # fmt: skip
         """Checks every template unless they were checked before; those in `fenced_ids` are prompts of a model, where untrusted text is not reshaped.
 
         Raises:
-            BrokenFile: a template holds something that the subset does not have.
+            BrokenFile: a template holds something that the subset does not have; `problems` gets all of them.
 
         """
         self._sources = sources
         self._env = _Environment(self._load, _printed, lambda _, found: found)
         self._tracing: _Environment | None = None
-        trees = {id_: self._tree(source) for id_, source in sources.items()} if check else {}
+        trees: dict[str, nodes.Template] = {}
         for source in sources.values() if check else ():
-            _Check(trees, sources, fence=source.id in fenced_ids).template(source, depth=0)
+            with noting(problems):
+                trees[source.id] = self._tree(source)
+        if problems:
+            raise problems[0]
+        for source in sources.values() if check else ():
+            with noting(problems):
+                _Check(trees, sources, fence=source.id in fenced_ids).template(source, depth=0)
+        if problems:
+            raise problems[0]
 
     def render(self, id_: str, values: dict[str, Any]) -> str:
         """The text of the template.

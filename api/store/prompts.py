@@ -228,5 +228,5 @@ def _entries(conn: Connection) -> list[Entry]:
 
 def _read(row: RowMapping) -> Entry:
     changes = {id_: (old, new) for id_, (old, new) in row["changes"].items()}
-    values: dict[str, Any] = {**dict(row.items()), "changes": changes}
+    values: dict[str, Any] = {**row, "changes": changes}
     return Entry(**values)

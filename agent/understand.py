@@ -66,6 +66,10 @@ class Reader:
         style = pack.store.order_id_format.split(" ")[0]
         self._style = style if "#" in style else ""
 
+    def with_pack(self, pack: Pack, signals: Signals) -> Reader:
+        """A reader of another version of the pack, with the same encoders."""
+        return Reader(pack, signals, self._english, self._multilingual)
+
     def read(self, case: Escalation, now: datetime, *, teaching: bool = False) -> Understanding:
         """One case; the whole message and its sentences are encoded together, once.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from agent.prompts import SHORT
 from api.errors import StoreError
 from api.parts import READY
 from api.policy import Anyone, Desk, Reader
@@ -34,7 +36,9 @@ def healthz(_: Annotated[None, Depends(Anyone("a supervisor has no key"))]) -> d
 
 @router.get("/readyz")
 def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no key"))]) -> Response:
-    """200 when drafts can be written, else 503; either way how each part stands, the mailbox too where there is one."""
+    """200 when drafts can be written, else 503; either way how each part stands, the mailbox too where there is one, and
+    what is wrong with edited texts, which are not in use then.
+    """
     parts = {"store": _store(desk), **desk.parts.state, **desk.beside}
     loaded = desk.parts.loaded
     parts["clocks"] = _clocks(desk) if parts["store"] == READY else "unknown"
@@ -45,9 +49,14 @@ def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no
         counts = {"searchable": health.precedents, "waiting": health.waiting}
     else:
         counts = {}
+    problems = [asdict(problem) for problem in desk.live.problems]
     if desk.texts.problem:
-        parts["texts"] = f"the last good version is in use: {desk.texts.problem}"
-    body: dict[str, Any] = {"ready": ready, "parts": parts, "precedents": counts}
+        parts["texts"] = f"the active version is in use, not the files on disk: {desk.texts.problem}"
+    elif desk.live.note:
+        parts["texts"] = desk.live.note
+    texts = {"active": desk.texts.tree[:SHORT], "problems": problems}
+    degraded = ready and "texts" in parts
+    body: dict[str, Any] = {"ready": ready, "degraded": degraded, "parts": parts, "texts": texts, "precedents": counts}
     return JSONResponse(body, 200 if ready else 503)
 
 

@@ -163,9 +163,7 @@ class Engine:
         for source in sources.values() if check else ():
             with noting(problems):
                 trees[source.id] = self._tree(source)
-        if problems:
-            raise problems[0]
-        for source in sources.values() if check else ():
+        for source in [sources[id_] for id_ in trees]:
             with noting(problems):
                 _Check(trees, sources, fence=source.id in fenced_ids).template(source, depth=0)
         if problems:
@@ -308,7 +306,8 @@ class _Check:
             raise _broken(source, node, "include takes one partial by its written-out id", "write the id in quotes")
         if name not in source.use:
             raise _broken(source, node, f"partial `{name}` is not declared", "add it to `use` or correct the id")
-        self.template(self._sources[name], depth)
+        if name in self._trees:  # else it is broken itself, and named for that
+            self.template(self._sources[name], depth)
 
     def _filter(self, node: nodes.Filter, source: Source, scope: Mapping[str, bool]) -> None:
         if node.name not in _FILTERS or node.node is None:

@@ -114,7 +114,6 @@ class LiveTexts:
             self.note = ""
             for tell in self.listeners:
                 tell(self.texts)
-        log.info("texts %s are in use", hash_[:16])
         return True
 
     def load(self, tree: Tree) -> Texts:

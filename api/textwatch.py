@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
+from agent.prompts import SHORT
 from api.errors import DeskError
 from api.prompting import Prompting
 from api.texttree import stamp
@@ -22,6 +23,8 @@ async def keep_texts(prompting: Prompting, *, settle: bool) -> None:
     while True:
         try:
             swapped = await asyncio.to_thread(live.follow)
+            if swapped:
+                log.info("version %s of the texts is in use", live.tree.hash[:SHORT])
             if settle:
                 now = await asyncio.to_thread(stamp, live.prompts, live.store)
                 if swapped or (now == before and now != done):

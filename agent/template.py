@@ -85,7 +85,7 @@ class Source:
 
 
 _ROLE: Final = re.compile(
-    r"^([ \t>*#_-]*)((?:system|assistant|user|human|developer|tool|instructions?)(?:[ \t]+(?:message|prompt))?)(?=[*_ \t]*(?:[:：]|$))",
+    r"^([ \t›*#_-]*)((?:system|assistant|user|human|developer|tool|instructions?)(?:[ \t]+(?:message|prompt))?)(?=[*_ \t]*(?:[:：]|$))",
     re.IGNORECASE | re.MULTILINE,
 )
 """A line that reads like the begin of another speaker's turn."""
@@ -210,7 +210,7 @@ class Engine:
 
     def _tree(self, source: Source) -> nodes.Template:
         try:
-            return self._env.parse(tidy_tags(source.body))
+            tree = self._env.parse(tidy_tags(source.body))
         except jinja2.TemplateSyntaxError as e:
             problem = f"the template does not parse: {(e.message or '').rstrip('.')}"
             column = _column(source.body, e.lineno, r"\{[%{#]")
@@ -218,6 +218,14 @@ class Engine:
         except RecursionError:
             problem = f"tags or expressions are nested deeper than {_MAX_NESTED}"
             raise BrokenFile(source.path, source.offset + 1, problem, "take the inner ones out") from None
+        ahead: list[tuple[nodes.Node, int]] = [(tree, 0)]
+        while ahead:
+            node, level = ahead.pop()
+            if level > _MAX_NESTED:
+                problem = f"tags or expressions are nested deeper than {_MAX_NESTED}"
+                raise _broken(source, node, problem, "take the inner ones out")
+            ahead += ((child, level + 1) for child in node.iter_child_nodes())
+        return tree
 
     def _load(self, id_: str) -> tuple[str, str, Callable[[], bool]]:
         source = self._sources[id_]
@@ -247,15 +255,12 @@ class _Check:
         self._trees = trees
         self._sources = sources
         self._fence = fence
-        self._level = 0
         self._seen = [0, 0]
         """Parts outside loops, and inside."""
 
     def template(self, source: Source, depth: int) -> None:
         """Refuse what the subset does not have; `depth` counts the loops around the template."""
-        level, self._level = self._level, 0
         self._node(self._trees[source.id], source, {}, depth)
-        self._level = level
 
     def _count(self, node: nodes.Node, source: Source, depth: int) -> None:
         """What a rendering can cost at most follows from the parts and from the rounds of its loops."""
@@ -267,13 +272,6 @@ class _Check:
 
     def _node(self, node: nodes.Node, source: Source, scope: Mapping[str, bool], depth: int) -> None:
         self._count(node, source, depth)
-        if self._level > _MAX_NESTED:
-            raise _broken(source, node, f"nested deeper than {_MAX_NESTED}", "take the inner tags or expressions out")
-        self._level += 1
-        self._one(node, source, scope, depth)
-        self._level -= 1
-
-    def _one(self, node: nodes.Node, source: Source, scope: Mapping[str, bool], depth: int) -> None:
         if not isinstance(node, _NODES):
             what = type(node).__name__
             raise _broken(source, node, f"`{what}` is not allowed in a prompt file", "use names, if, for and include")

@@ -71,10 +71,11 @@ def path_named(id_: str) -> str:
 
     """
     steps = id_.split("/")
-    if len(steps) > 6 or not all(_NAME.fullmatch(step) for step in steps):
+    pack = steps[0] in {"pack", STORE}
+    if len(steps) > 6 or not all(_NAME.fullmatch(step) for step in steps) or (pack and len(steps) == 1):
         shown = re.sub(r"[^\w./-]", "?", id_[:80])
         raise BrokenFile(shown, 0, "this cannot name a file", "use letters, digits, _ and - between single slashes")
-    return f"{id_}.yaml" if steps[0] in {"pack", STORE} else f"{id_}.md"
+    return f"{id_}.yaml" if pack else f"{id_}.md"
 
 
 def read_tree(prompts: Path, store: Path) -> Tree:

@@ -54,7 +54,10 @@ class LiveTexts:
         self._turn = threading.RLock()
         self._now: tuple[Tree, Texts] | None = None
         self._now = self._opened()
-        if not self._seen():
+        seen = self._seen()
+        if seen and seen["tree"] != self.tree.hash:
+            self._tell([Problem(**one) for one in seen["problems"]])
+        elif not seen:
             try:
                 self.looked(self.disk())
             except BrokenFile as broken:

@@ -93,6 +93,16 @@ def try_texts(
         "folder": str(folder), "fixtures": str(fixtures), "checked": list(checked),
         "ids": None if ids is None else sorted(ids), "preview": list(preview) if preview else None,
     }  # fmt: skip
+    lines = in_child(request, wall_s)
+    if lines and "problems" in lines[-1]:
+        return _tried(lines[-1])
+    at = next((line["at"] for line in reversed(lines) if "at" in line), "")
+    problem = "it takes too much time or memory"
+    return Tried((Problem(at or "pack", 0, 0, problem, "make it shorter, with fewer loops and partials", "render"),))
+
+
+def in_child(request: Json, wall_s: float) -> list[Json]:
+    """The lines that the child says to a request; fewer when it had to be killed."""
     command = [sys.executable, "-X", "utf8", "-m", "api.trial_child"]
     child = subprocess.Popen(command, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, cwd=ROOT, env={})  # noqa: S603 - its own interpreter
     try:
@@ -100,12 +110,7 @@ def try_texts(
     except subprocess.TimeoutExpired:
         child.kill()
         out, _ = child.communicate()
-    lines = [json.loads(line) for line in out.decode("utf-8", "replace").splitlines() if line.endswith("}")]
-    if lines and "problems" in lines[-1]:
-        return _tried(lines[-1])
-    at = next((line["at"] for line in reversed(lines) if "at" in line), "")
-    problem = "it takes too much time or memory"
-    return Tried((Problem(at or "pack", 0, 0, problem, "make it shorter, with fewer loops and partials", "render"),))
+    return [json.loads(line) for line in out.decode("utf-8", "replace").splitlines() if line.endswith("}")]
 
 
 def _tried(answer: Json) -> Tried:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.errors import BrokenFile
-from api import livetexts
+from api import livetexts, trial, trial_child
 from api.auth import Doors, Principal
 from api.errors import BrokenTextsError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from api.livetexts import LiveTexts
@@ -20,23 +20,45 @@ from api.settings import Settings, load
 from api.store.engine import migrate, open_engine
 from api.store.prompts import Ledger
 from api.store.unit import Store
+from api.texts import Texts, load_texts
 from tests.fakes.desk import PROMPTS
 
 GREETING, QUESTION, BRIEF = "partials/en/greeting", "reply/en/question", "brief/en"
+LETTER = "reply/en/chargeback"
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose texts are active: one language, so that checks are quick."""
     folder = tmp_path_factory.mktemp("template")
-    others = shutil.ignore_patterns(
-        "*.jsonl", "de", "es", "fr", "it", "nl", "pt", *(f"{x}.*" for x in ("es", "fr", "it", "nl", "pt"))
-    )
+    more = ("es", "fr", "it", "nl", "pt")
+    others = shutil.ignore_patterns("*.jsonl", "de", "de.md", *more, *(f"{code}.*" for code in more))
     shutil.copytree(PROMPTS, folder / "prompts", ignore=others)
     store = folder / "prompts/sample_store/store.yaml"
     store.write_text(store.read_text().replace("[en, de, fr, es, it, nl, pt]", "[en, de]"))
     opened(load({}, home=folder / "home", prompts=folder / "prompts", store=folder / "prompts/sample_store"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the child answers, without a child: `test_trial` is about the child itself."""
+    monkeypatch.setattr(trial_child, "_limit", lambda *_: None)
+    monkeypatch.setattr(trial_child, "_bounded", lambda work: work())
+    monkeypatch.setattr(trial, "in_child", lambda request, _: [json.loads(json.dumps(trial_child._answer(request)))])
+    monkeypatch.setattr(trial_child, "_say", lambda _: None)
+    monkeypatch.setattr(livetexts, "load_texts", once)
+
+
+LOADED: dict[str, Texts] = {}
+
+
+def once(prompts: Path, store: Path, **named: Any) -> Texts:
+    """A laid-out tree is loaded once for all tests: its folder is named by its content."""
+    name = prompts.parent.name
+    if name not in LOADED:
+        LOADED[name] = load_texts(prompts, store, **named)
+    return LOADED[name]
 
 
 class Tick:
@@ -70,8 +92,8 @@ def settings(tmp_path: Path, template: Path) -> Settings:
 
 
 @pytest.fixture
-def desk(settings: Settings) -> Iterator[Prompting]:
-    yield opened(settings)
+def desk(settings: Settings) -> Prompting:
+    return opened(settings)
 
 
 @pytest.fixture
@@ -141,7 +163,7 @@ def test_a_broken_edit_has_no_effect_and_is_told_with_place_and_fix(desk: Prompt
 
 
 def test_a_text_that_fails_on_a_fixture_alone_is_linted_and_not_rendered(desk: Prompting, edit: Any):
-    edit(f"{QUESTION}.md", "\nSubject:", "\nSubject: {{ order.nowhere }}")
+    edit(f"{QUESTION}.md", "\nSubject:", "\nSubject: {{ said.nowhere }}")
     report = desk.check()
     assert report.problems[0].stage == "render"
     assert "with the fixture" in report.problems[0].problem
@@ -306,18 +328,18 @@ def test_a_partial_of_a_grave_text_counts_as_a_change_of_it(gated: Prompting, pe
 
 
 def test_a_preview_says_where_every_part_comes_from_and_needs_no_file(desk: Prompting):
-    text = desk.text(QUESTION).replace("Hello", "Dear") + "\n{{ store.name }}\n"
-    tried = desk.preview(QUESTION, "hostile", text=text)
+    text = desk.text(LETTER).replace("Hello", "Dear") + "\n{{ store.name }}\n"
+    tried = desk.preview(LETTER, "hostile", text=text)
     assert tried.problems == ()
     assert "".join(part["text"] for part in tried.segments) == tried.text
     assert {"literal", "untrusted", "store"} <= {part["trust"] for part in tried.segments}
     assert next(part for part in tried.segments if part["source"] == "store.name")["text"] == "Fernhill"
-    active = desk.preview(QUESTION, of="active")
-    assert active.text == desk.live.texts.prompts.render(QUESTION, desk.fixtures(QUESTION)[0].values)
-    broken = desk.preview(QUESTION, text=text.replace("{{ store.name }}", "{{ store.name() }}"))
-    assert broken.problems[0].file == f"{QUESTION}.md"
+    active = desk.preview(LETTER, of="active")
+    assert active.text == desk.live.texts.prompts.render(LETTER, desk.fixtures(LETTER)[0].values)
+    broken = desk.preview(LETTER, text=text.replace("{{ store.name }}", "{{ store.name() }}"))
+    assert broken.problems[0].file == f"{LETTER}.md"
     with pytest.raises(NotFoundError, match="known: "):
-        desk.preview(QUESTION, "no such case")
+        desk.preview(LETTER, "no such case")
     with pytest.raises((NotFoundError, BrokenFile)):
         desk.preview("../../etc/passwd")
 
@@ -335,13 +357,3 @@ def test_a_difference_names_both_versions(desk: Prompting, edit: Any):
     assert lines[:2] == [f"--- {GREETING} (active)", f"+++ {GREETING} (disk)"]
     assert any(line.startswith("+Hi") for line in lines)
     assert desk.diff(GREETING, "disk", "disk") == ""
-
-
-def test_a_text_that_takes_too_long_or_too_much_is_stopped_in_the_child(desk: Prompting, edit: Any):
-    long = "{% for a in order.items %}{% for b in order.items %}" + "{% if a.name == b.name %}{% endif %}" * 90
-    edit(f"{QUESTION}.md", "\nSubject:", f"\n{long}{{% endfor %}}{{% endfor %}}\nSubject:")
-    values = json.loads(json.dumps(desk.fixtures(QUESTION)[0].values))
-    values["order"] = {**(values["order"] or {}), "items": [{"name": "x" * 2000}] * 500}
-    tried = desk.preview(QUESTION, values)
-    assert tried.problems[0].file == f"{QUESTION}.md"
-    assert any(word in tried.problems[0].problem for word in ("rounds", "ms", "MB", "inputs"))

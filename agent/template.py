@@ -21,7 +21,7 @@ MAX_OUTPUT: Final = 400_000
 """Characters of one rendered text; rendering stops there."""
 MAX_ITEMS: Final = 500
 """Entries of one list or object that is handed to a template."""
-MAX_ROUNDS: Final = 10_000
+MAX_ROUNDS: Final = 6_000
 """Rounds of all loops of one rendering together."""
 _MAX_NODES: Final = 6_000
 """Parts of a template with its partials; ten times the largest of the desk's own."""
@@ -203,7 +203,8 @@ class Engine:
         except (jinja2.UndefinedError, TypeError) as e:
             path, line = self._where(e.__traceback__, id_)
             problem = str(e) or type(e).__name__
-            raise BrokenFile(path, line, problem, "correct the name there or ask for it with `if` first") from None
+            fix = "loop over less" if "rounds" in problem else "correct the name there or ask for it with `if` first"
+            raise BrokenFile(path, line, problem, fix) from None
         if size > MAX_OUTPUT:
             raise BrokenFile(self._sources[id_].path, 0, f"more than {MAX_OUTPUT} characters", "print fewer lists")
         return pieces

@@ -17,7 +17,8 @@ from pydantic_ai.usage import RequestUsage
 
 from agent.case import HOLDING
 from agent.errors import AgentError
-from agent.prompts import Prompts
+from agent.llm import EMBEDDED
+from agent.prompts import SHORT, Prompts
 from agent.tools import CLASSIFY, FINAL, ROUTE
 
 Json = dict[str, Any]
@@ -90,18 +91,31 @@ def case_file(messages: list[ModelMessage]) -> Json:
     raise NoCaseFileError("The prompt holds no case file; restore prompts/draft/case.md.")
 
 
-def write(prompts: Prompts, file: Json) -> Json:
-    """The draft of a case file as arguments of the final output."""
+def template_of(prompts: Prompts, file: Json) -> tuple[str, str]:
+    """Kind of the draft that the embedded engine writes for a case file, and the prompt file that it writes it from."""
     view, language = file["view"], file["language"]
     holding = f"reply/{language}/{HOLDING}"
     if view["human_lead"]:
-        kind, template = "brief", f"brief/{language}"
-    elif file["hint"] == HOLDING and holding in prompts.all:
-        kind, template = "reply", holding
-    elif view["missing"] == ["what_happened"]:
-        kind, template = "question", f"reply/{language}/question"
-    else:
-        kind, template = "reply", f"reply/{language}/{view['issue_type']}"
+        return "brief", f"brief/{language}"
+    if file["hint"] == HOLDING and holding in prompts.all:
+        return "reply", holding
+    if view["missing"] == ["what_happened"]:
+        return "question", f"reply/{language}/question"
+    return "reply", f"reply/{language}/{view['issue_type']}"
+
+
+def used(prompts: Prompts, instruction: str, file: Json, engine: str) -> dict[str, str]:
+    """Version of each prompt file that a draft was made with, by id; `instruction` is that of its issue type."""
+    ids = ["triage", "draft/case", instruction]
+    if engine == EMBEDDED:
+        ids.append(template_of(prompts, file)[1])
+    return {id_: prompts.version(id_)[:SHORT] for id_ in ids}
+
+
+def write(prompts: Prompts, file: Json) -> Json:
+    """The draft of a case file as arguments of the final output."""
+    view = file["view"]
+    kind, template = template_of(prompts, file)
     rendered = prompts.compose(template, view)
     head, _, body = rendered.text.partition("\n")
     body = body.strip()

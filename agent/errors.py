@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 
 class AgentError(Exception):
     """Base of every error of this floor; the message is one sentence with the way out."""
@@ -24,11 +27,24 @@ class BadInput(AgentError):
 class BrokenFile(AgentError):
     """A file of the pack or a prompt cannot be used: which file, which line, and how to mend it."""
 
-    def __init__(self, path: object, line: int, problem: str, fix: str) -> None:
+    def __init__(self, path: object, line: int, problem: str, fix: str, column: int = 0) -> None:
         at = f"{path}, line {line}" if line else f"{path}"
         super().__init__(f"{at}: {problem}; {fix}.")
         self.path = str(path)
         self.line = line
         """1-based line, 0 when the whole file is meant."""
+        self.column = column
+        """1-based column, 0 when the whole line is meant."""
         self.problem = problem
         self.fix = fix
+
+
+@contextmanager
+def noting(problems: list[BrokenFile] | None) -> Generator[None]:
+    """Where a broken file is noted in `problems` and passed over; with None it is raised."""
+    try:
+        yield
+    except BrokenFile as broken:
+        if problems is None:
+            raise
+        problems.append(broken)

@@ -101,16 +101,20 @@ def lessons(taught: Sequence[Row], reader: Reader, progress: Progress = lambda d
 
 def fingerprint(pack: Pack, taught: Sequence[Row], *encoders: str) -> str:
     """Content hash of everything that the weights depend on; texts of the pack that only drafts use are not part of it."""
-    heard = [
+    digest = hashlib.sha256(json.dumps([classifier.VERSION, heard(pack), encoders]).encode())
+    for row in taught:
+        digest.update(json.dumps([row.get(key) for key in _TAUGHT_BY]).encode())
+    return digest.hexdigest()[:16]
+
+
+def heard(pack: Pack) -> list[Any]:
+    """What of the pack the weights depend on, as plain data; the last two are the labels."""
+    return [
         {name: rule.model_dump(mode="json") for name, rule in pack.signals.items()},
         {code: [w.negations, {n: x.model_dump() for n, x in w.signals.items()}] for code, w in pack.words.items() if w.signals},
         pack.negations, pack.binding.model_dump(mode="json"), pack.store.model_dump(mode="json"),
         list(pack.issue_types), list(pack.severities),
     ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps([classifier.VERSION, heard, encoders]).encode())
-    for row in taught:
-        digest.update(json.dumps([row.get(key) for key in _TAUGHT_BY]).encode())
-    return digest.hexdigest()[:16]
 
 
 def learn(

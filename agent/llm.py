@@ -238,6 +238,10 @@ class Chain(Model):
         super().__init__()
         self._engines, self._limits, self._paused = dict(engines), limits, paused
 
+    def with_embedded(self, embedded: Model) -> Chain:
+        """The same engines with another embedded one, e.g. of other texts."""
+        return Chain({**self._engines, EMBEDDED: embedded}, self._limits, paused=self._paused)
+
     @property
     def model_name(self) -> str:
         """The engines in order."""

@@ -236,6 +236,13 @@ class _Policy(_File):
     lines: Mapping[str, PolicyLine]
 
 
+FILES: Mapping[str, type[BaseModel]] = {
+    "issue_types": _IssueTypes, "severity": _Severity, "flags": _Flags, "signals": _Signals, "harms": _Harms,
+    "authority": Authority, "words": LanguageWords, "store": Store, "products": _Products, "policy": _Policy,
+}  # fmt: skip
+"""Name of a file, or of its folder -> what stands in it."""
+
+
 class Pack(_File):
     """Everything that a store's admin decides, in one frozen object."""
 

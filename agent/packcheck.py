@@ -16,6 +16,7 @@ from agent.states import CASE_MOVES
 
 if TYPE_CHECKING:
     from agent.pack import Condition, LanguageWords, Pack
+    from agent.prompts import Prompt
 
 COMPUTED = ("high_value", "deadline", "hidden_text")
 """Conditions that code finds beside the signals of the pack."""
@@ -176,6 +177,19 @@ def _check_words(pack: Pack, path: Path, told: LanguageWords) -> None:
         _compile(path, name, rule.any, rule.unless)
     for name, harm in told.harms.items():
         _compile(path, name, harm.any)
+
+
+def check_prompts(pack: Pack, prompts: Iterable[Prompt]) -> None:
+    """Where a prompt says that it is used must exist in the pack.
+
+    Raises:
+        BrokenFile: with file, line and the way out.
+
+    """
+    for prompt in prompts:
+        head, path = prompt.head, prompt.path
+        need(path, "issue type", head.applies_to.issue_types, pack.issue_types)
+        need(path, "language", head.applies_to.languages, (DEFAULT_LANGUAGE, *pack.words))
 
 
 def need(path: Path, what: str, used: Iterable[str], known: Collection[str]) -> None:

@@ -33,7 +33,7 @@ from agent.case import (
     Usage,
 )  # fmt: skip
 from agent.classifier import Classifier
-from agent.embedded import draft_language
+from agent.embedded import draft_language, used
 from agent.facts.evidence import Evidence, PolicyLine, Slot, StoreFacts
 from agent.guard import Rulebook
 from agent.llm import EMBEDDED, Limits, authorship
@@ -154,10 +154,11 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
 async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dict[str, float]) -> Proposal:
     clocked = _Stopwatch(timing)
     instructions, instruction = _instructions(deps), _instruction(read.triage, hint)
+    file, wish = _case_file(read, hint), deps.prompts.get(instruction).head.model.settings()
     prompt = deps.prompts.render(
         "draft/case",
         {
-            "case_file": _case_file(read, hint),
+            "case_file": file,
             "instruction": deps.prompts.render(instruction, {}),
             "messages": [m.text for m in read.case.messages],
         },
@@ -167,6 +168,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
         prompt,
         deps=_bench(read, deps, instructions, now),
         model=deps.model,
+        model_settings=wish,
         usage_limits=UsageLimits(request_limit=deps.limits.answers + 2, tool_calls_limit=24),
     )
     by = authorship(result.all_messages())
@@ -194,7 +196,7 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
         state_reason=why,
         timing_ms={},
         usage=by.usage,
-        versions={**deps.versions, "prompt": deps.prompts.version(instruction)[:16]},
+        versions={**deps.versions, **used(deps.prompts, instruction, file, by.engine)},
     )
 
 

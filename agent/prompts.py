@@ -5,67 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, TypeAlias
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from agent.errors import BadInput, BrokenFile
-from agent.template import ENGINE, Engine, Source, Untrusted, plain
-from agent.yamlfile import FAST_LOADER
+from agent.errors import BadInput, BrokenFile, noting
+from agent.frontmatter import MODEL_KINDS, FrontMatter, Input, read_head
+from agent.provenance import Piece, Segment, segments
+from agent.template import ENGINE, MAX_ROUNDS, Engine, Source, Text, Untrusted, plain
 
 MAX_BYTES: Final = 64 * 1024
+SHORT: Final = 16
+"""Hexadecimal digits of a version that people and drafts are shown."""
 _DEPTH: Final = 3
 _ID: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 _MARK: Final = re.compile(r"[ \t]*\n?[ \t]*\[\[(policy|propose):([a-z0-9_-]+)\]\]")
-_MODEL_KINDS: Final = ("triage", "draft")
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,), "number": (int, float), "boolean": (bool,),
     "list": (list,), "object": (dict,), "json": (list, dict),
 }  # fmt: skip
 
-Kind = Literal["triage", "draft", "reply", "brief", "partial"]
-
-
-class Input(BaseModel):
-    """One value that a prompt reads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    type: str = Field(pattern=r"^(string|number|boolean|list|object|json)( or null)?$")
-    """Type of the value; `json` is printed as JSON, `object or null` may be absent."""
-    trust: Literal["system", "untrusted", "store"]
-    """Who wrote it: the desk, the customer, or the store's own files."""
-    max_chars: int = Field(default=1000, ge=1, le=100_000)
-    """Longest text in a reply or brief; the rest becomes an ellipsis."""
-
-
-class FrontMatter(BaseModel):
-    """The head of a prompt file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    id: str
-    """Equal to the path below the prompt folder, without `.md`."""
-    kind: Kind
-    """What it makes: a model's prompt (triage, draft), text to a customer (reply), text to staff (brief), or a part."""
-    title: str = Field(min_length=1)
-    """Shown to admins."""
-    inputs: dict[str, Input] = {}
-    """Every dotted name that the body reads."""
-    use: tuple[str, ...] = ()
-    """Partials that the body includes."""
-    output: str = ""
-    """Name of the structured answer that a model gives."""
-    applies_to: dict[str, tuple[str, ...]] = {}
-    """Where it is used, e.g. `issue_types` and `languages`."""
-    cites: tuple[str, ...] = ()
-    """Policy lines that paragraphs rest on, marked there with `[[policy:id]]`."""
-    proposes: tuple[str, ...] = ()
-    """Kinds of action that paragraphs suggest to a human, marked there with `[[propose:kind]]`."""
+Wrap: TypeAlias = Callable[[Input, bool, str, str], str]
+"""Makes of a text, its declaration and name what the template gets; the flag says whether a model will read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +42,15 @@ class Prompt:
     """Lines of the file before the body."""
     digest: str
     """sha256 of the file."""
+    head_text: str
+    """The front matter as it is written."""
+
+    def place(self, word: str) -> tuple[int, int]:
+        """Line and column at which a word stands in the front matter; 0 and 0 when it stands nowhere."""
+        for number, line in enumerate(self.head_text.splitlines(), start=2):
+            if found := re.search(rf"(?<![\w/-]){re.escape(word)}(?![\w/-])", line):
+                return number, found.start() + 1
+        return 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,31 +103,46 @@ class Prompts:
             BrokenFile: the template cannot be rendered from these values.
 
         """
-        prompt = self.get(id_)
+        for_model = self.get(id_).head.kind in MODEL_KINDS
+        return _finished(self._engine.render(id_, self._context(id_, values, _plain)), for_model)
+
+    def trace(self, id_: str, values: Mapping[str, Any]) -> tuple[Segment, ...]:
+        """The text that `compose` gives, in stretches that say where each comes from; slower.
+
+        Raises:
+            BadInput: as `compose`.
+            BrokenFile: as `compose`.
+
+        """
+        for_model = self.get(id_).head.kind in MODEL_KINDS
+        pieces = self._engine.traced(id_, self._context(id_, values, _traced))
+        return segments(pieces, _finished("".join(pieces), for_model).text, None if for_model else _MARK)
+
+    def _context(self, id_: str, values: Mapping[str, Any], wrap: Wrap) -> dict[str, Any]:
+        """The declared inputs, each cleaned for its use."""
         context: dict[str, Any] = {}
+        for_model, left = self.get(id_).head.kind in MODEL_KINDS, [MAX_ROUNDS]
         for name, declared in self._inputs[id_].items():
-            _put(context, name, _clean(_take(values, name), name, declared, prompt.head.kind in _MODEL_KINDS))
-        text = self._engine.render(id_, context)
-        if prompt.head.kind in _MODEL_KINDS:
-            return Rendered(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
-        marks = dict.fromkeys(_MARK.findall(text))
-        return Rendered(
-            fold(_MARK.sub("", text)),
-            tuple(name for what, name in marks if what == "policy"),
-            tuple(name for what, name in marks if what == "propose"),
-        )
+            text = partial(wrap, declared, for_model)
+            _put(context, name, _clean(_take(values, name), name, declared, for_model, text, left))
+        return context
+
+    def reach(self, id_: str) -> frozenset[str]:
+        """The ids of the file and of every partial that it reaches."""
+        return frozenset({id_, *_reach(self.all, self.get(id_))})
 
     def version(self, id_: str) -> str:
         """sha256 over the file, every partial it reaches and the engine."""
         return self._versions[self.get(id_).head.id]
 
 
-def load_prompts(folder: Path, *, checked: str = "") -> Prompts:
+def load_prompts(folder: Path, *, checked: str = "", problems: list[BrokenFile] | None = None) -> Prompts:
     """All `.md` files below `folder` (READMEs aside) as prompts.
 
     Args:
         folder: of all texts.
         checked: the `digest` that was checked before; then the templates are not walked through again.
+        problems: gets every problem that is found, not only the one that is raised.
 
     Raises:
         BrokenFile: a file cannot be used; the message names file, line and fix.
@@ -163,31 +150,31 @@ def load_prompts(folder: Path, *, checked: str = "") -> Prompts:
     """
     found: dict[str, Prompt] = {}
     for path in _files(folder):
-        prompt = _read(path, path.relative_to(folder).with_suffix("").as_posix())
-        twin = next((p for p in found.values() if p.head.id.casefold() == prompt.head.id.casefold()), None)
-        if twin:
-            raise BrokenFile(path, 1, f"the id is a duplicate of {twin.path.name}", "rename one of the two files")
-        found[prompt.head.id] = prompt
+        with noting(problems):
+            prompt = _read(path, path.relative_to(folder).with_suffix("").as_posix())
+            twin = next((p for p in found.values() if p.head.id.casefold() == prompt.head.id.casefold()), None)
+            if twin:
+                raise BrokenFile(path, 1, f"the id is a duplicate of {twin.path.name}", "rename one of the two files")
+            found[prompt.head.id] = prompt
+    if problems:
+        raise problems[0]
     digest = _digest(found.values())
     new = digest != checked
     for prompt in found.values() if new else ():
-        _check_use(found, prompt, ())
-        _check_marks(prompt)
-    sources = {
-        id_: Source(
-            id_,
-            str(p.path),
-            p.body,
-            p.body_line,
-            {n: i.trust == "untrusted" for n, i in p.head.inputs.items()},
-            p.head.use,
-        )
-        for id_, p in found.items()
-    }
-    fenced = frozenset(id_ for id_, p in found.items() if p.head.kind in _MODEL_KINDS)
+        with noting(problems):
+            _check_use(found, prompt, ())
+            _check_marks(prompt)
+    if problems:
+        raise problems[0]
+    fenced = frozenset(id_ for id_, p in found.items() if p.head.kind in MODEL_KINDS)
     inputs = {id_: dict(sorted(_inputs(found, p).items())) for id_, p in found.items()}
-    engine = Engine(sources, fenced, check=new)
+    engine = Engine({id_: _source(p) for id_, p in found.items()}, fenced, check=new, problems=problems)
     return Prompts(found, engine, inputs, {id_: _version(found, p) for id_, p in found.items()}, digest)
+
+
+def _source(prompt: Prompt) -> Source:
+    inputs = {name: declared.trust == "untrusted" for name, declared in prompt.head.inputs.items()}
+    return Source(prompt.head.id, str(prompt.path), prompt.body, prompt.body_line, inputs, prompt.head.use)
 
 
 def fold(text: str) -> str:
@@ -227,49 +214,30 @@ def _read(path: Path, id_: str) -> Prompt:
     match = re.match(r"---\n(.*?\n)---\n", text, re.DOTALL)
     if not match:
         raise BrokenFile(path, 1, "there is no front matter", "begin with `---`, the keys, and `---`")
-    head = _head(path, match[1])
+    head = read_head(path, match[1])
     if head.id != id_ or not _ID.fullmatch(id_):
         raise BrokenFile(path, 2, f"id `{head.id}` is not the path `{id_}`", f"write `id: {id_}` or move the file")
     body = text[match.end() :].rstrip() + "\n"
     if not body.strip():
         raise BrokenFile(path, match[0].count("\n") + 1, "the body is empty", "write the text below the front matter")
-    return Prompt(head, path, body, match[0].count("\n"), hashlib.sha256(raw).hexdigest())
-
-
-def _head(path: Path, text: str) -> FrontMatter:
-    try:
-        return FrontMatter.model_validate(yaml.load(text, FAST_LOADER))  # noqa: S506 - a safe loader
-    except yaml.MarkedYAMLError as e:
-        line = e.problem_mark.line + 2 if e.problem_mark else 1
-        raise BrokenFile(
-            path, line, f"the front matter is not YAML: {e.problem}", "check quotes and indentation"
-        ) from None
-    except yaml.YAMLError:
-        raise BrokenFile(
-            path, 1, "the front matter is not YAML", "remove characters that YAML does not allow"
-        ) from None
-    except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(str(x) for x in first["loc"])
-        key = str(first["loc"][0]) if first["loc"] else ""
-        line = next((n for n, x in enumerate(text.splitlines(), 2) if key and x.startswith(f"{key}:")), 1)
-        fix = "remove or rename this key" if first["type"] == "extra_forbidden" else "correct this value"
-        raise BrokenFile(path, line, f"{where or 'front matter'}: {first['msg']}", fix) from None
+    return Prompt(head, path, body, match[0].count("\n"), hashlib.sha256(raw).hexdigest(), match[1])
 
 
 def _check_use(found: Mapping[str, Prompt], prompt: Prompt, above: tuple[str, ...]) -> None:
     chain = (*above, prompt.head.id)
     for id_ in prompt.head.use:
+        shown = " > ".join((*chain, id_))
+        line, column = prompt.place(id_)
         if id_ not in found or found[id_].head.kind != "partial":
-            raise BrokenFile(prompt.path, 0, f"partial `{id_}` does not exist", "correct the id under `use`")
-        if id_ in chain:
-            raise BrokenFile(
-                prompt.path, 0, f"partials include each other: {' > '.join((*chain, id_))}", "break the circle"
-            )
-        if len(chain) > _DEPTH:
-            problem = f"partials are nested deeper than {_DEPTH}: {' > '.join((*chain, id_))}"
-            raise BrokenFile(prompt.path, 0, problem, "include the inner one directly")
-        _check_use(found, found[id_], chain)
+            problem, fix = f"partial `{id_}` does not exist", "correct the id under `use`"
+        elif id_ in chain:
+            problem, fix = f"partials include each other: {shown}", "break the circle"
+        elif len(chain) > _DEPTH:
+            problem, fix = f"partials are nested deeper than {_DEPTH}: {shown}", "include the inner one directly"
+        else:
+            _check_use(found, found[id_], chain)
+            continue
+        raise BrokenFile(prompt.path, line, problem, fix, column)
 
 
 def _check_marks(prompt: Prompt) -> None:
@@ -278,7 +246,9 @@ def _check_marks(prompt: Prompt) -> None:
         if match[2] not in known[match[1]]:
             line = prompt.body_line + prompt.body[: match.start(1)].count("\n") + 1
             key = "cites" if match[1] == "policy" else "proposes"
-            raise BrokenFile(prompt.path, line, f"mark {match[0].strip()} is not declared", f"add it to `{key}`")
+            column = match.start(1) - prompt.body.rfind("\n", 0, match.start(1)) - 2
+            problem = f"mark {match[0].strip()} is not declared"
+            raise BrokenFile(prompt.path, line, problem, f"add it to `{key}`", column)
 
 
 def _reach(found: Mapping[str, Prompt], prompt: Prompt) -> set[str]:
@@ -291,8 +261,12 @@ def _digest(prompts: Iterable[Prompt]) -> str:
 
 
 def _version(found: Mapping[str, Prompt], prompt: Prompt) -> str:
-    parts = sorted(_reach(found, prompt))
-    whole = "\n".join([ENGINE, prompt.digest, *(f"{p} {found[p].digest}" for p in parts)])
+    return version_of(prompt.digest, {p: found[p].digest for p in _reach(found, prompt)})
+
+
+def version_of(digest: str, partials: Mapping[str, str]) -> str:
+    """The version of a file from its own sha256 and those of the partials that it reaches, by id."""
+    whole = "\n".join([ENGINE, digest, *(f"{id_} {sha}" for id_, sha in sorted(partials.items()))])
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -322,19 +296,38 @@ def _put(context: dict[str, Any], name: str, value: Any) -> None:
     context[last] = value
 
 
-def _clean(value: Any, name: str, declared: Input, for_model: bool) -> Any:
+def _clean(value: Any, name: str, declared: Input, for_model: bool, text: Text, left: list[int]) -> Any:
     kind = declared.type.removesuffix(" or null")
     if value is None and declared.type.endswith(" or null"):
         return None
     if type(value) not in _TYPES[kind]:
         raise BadInput(f"is {type(value).__name__}, not {declared.type}", field=name, fix=f"pass a {kind}")
-    wrap = Untrusted if for_model and declared.trust == "untrusted" else str
     if kind == "json":
-        text = json.dumps(plain(value, name, str), ensure_ascii=False, indent=1)
-        return wrap(text.replace("<", "\\u003c").replace(">", "\\u003e"))
+        found = json.dumps(plain(value, name, lambda x, _: x, left), ensure_ascii=False, indent=1)
+        return text(found.replace("<", "\\u003c").replace(">", "\\u003e"), name)
     if for_model:
-        return plain(value, name, wrap)
-    return plain(value, name, lambda text: _one_line(text, declared.max_chars))
+        return plain(value, name, text, left)
+    return plain(value, name, lambda x, at: text(_one_line(x, declared.max_chars), at), left)
+
+
+def _plain(declared: Input, for_model: bool, text: str, _name: str) -> str:
+    return Untrusted(text) if for_model and declared.trust == "untrusted" else text
+
+
+def _traced(declared: Input, for_model: bool, text: str, name: str) -> str:
+    return Piece(text, name, declared.trust, fence=for_model and declared.trust == "untrusted")
+
+
+def _finished(text: str, for_model: bool) -> Rendered:
+    """The text as it leaves: tidied, and without the marks, which become what it cites and proposes."""
+    if for_model:
+        return Rendered(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+    marks = dict.fromkeys(_MARK.findall(text))
+    return Rendered(
+        fold(_MARK.sub("", text)),
+        tuple(name for what, name in marks if what == "policy"),
+        tuple(name for what, name in marks if what == "propose"),
+    )
 
 
 def _one_line(text: str, most: int) -> str:

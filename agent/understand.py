@@ -90,6 +90,10 @@ class Reader:
         """The same reader that judges cases without the small talk around the matter."""
         return Reader(self.pack, self.signals, self._english, self.multilingual, small_talk)
 
+    def with_pack(self, pack: Pack, signals: Signals) -> Reader:
+        """A reader of another version of the pack, with the same encoders."""
+        return Reader(pack, signals, self._english, self.multilingual, self.small_talk)
+
     def read(self, case: Escalation, now: datetime, *, teaching: bool = False) -> Understanding:
         """One case; the whole message and its sentences are encoded together, once.
 

@@ -24,6 +24,7 @@ from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
 from api.routes import casework, docs, drafts, escalations, health, hooks, incidents, pages, sessions, teamwork
 from api.store import audit
+from api.textwatch import keep_texts
 from api.watch import keep_watch
 from api.wiring import Runtime
 
@@ -110,6 +111,7 @@ async def running(runtime: Runtime, first_start: Callable[[Runtime], None] | Non
     worker = runtime.worker() if runtime.settings.workers else None
     async with AsyncExitStack() as stack:
         tasks = [asyncio.create_task(_keep_up(runtime), name="upkeep")]
+        tasks.append(asyncio.create_task(keep_texts(runtime.prompting, settle=True), name="texts"))
         if worker is not None:
             tasks.append(asyncio.create_task(keep_watch(runtime.desk), name="watch"))
         if first_start is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class DeskError(Exception):
     """Base of every error of this floor; the message is one sentence that names the problem and the way out."""
@@ -68,6 +70,14 @@ class InvalidError(DeskError):
 
 class ConflictError(DeskError):
     """The request does not fit the present state."""
+
+
+class BrokenTextsError(InvalidError):
+    """Texts that somebody wants to activate are broken; `problems` names each with file, line, column and fix."""
+
+    def __init__(self, message: str, problems: Sequence[object]) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class IdempotencyConflictError(ConflictError):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping
 
+from agent.directory import Directory
 from agent.pack import Pack
 from agent.prompts import Prompts
 from agent.standing import Clock, standing
@@ -43,6 +44,15 @@ class Notices:
         """`base` is the desk's own URL; `token(case, team)` is what a team's link proves itself with."""
         self._store, self._pack, self._prompts, self._base, self._token = store, pack, prompts, base.rstrip("/"), token
         self._versions = clocks.Versions(pack.sla)
+
+    def take(self, pack: Pack, prompts: Prompts) -> None:
+        """Go on with another version of the texts."""
+        self._pack, self._prompts, self._versions = pack, prompts, clocks.Versions(pack.sla)
+
+    @property
+    def directory(self) -> Directory:
+        """The teams and channels in use."""
+        return self._pack.directory
 
     def message(self, letters: Sequence[RowMapping], key: str) -> Message:
         """One message for one letter, or for many that leave together."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from agent.errors import AgentError
@@ -33,6 +33,8 @@ class Loaded:
     search: PrecedentSearch
     deps: Any
     """What the agent's pipeline needs, of its type `Deps`."""
+    learned: list[Any] = field(default_factory=list[Any])
+    """What of the pack the classifier learned from."""
 
 
 class Parts:
@@ -47,6 +49,8 @@ class Parts:
         self.state: dict[str, str] = {}
         """How each part stands: `ready`, or what it is doing, or why it failed."""
         self.listener: Report = lambda part, state: None
+        self._loaded: Loaded | None = None
+        self._change: Callable[[Loaded], Loaded] | None = None
 
     def start(self) -> None:
         """Begin to load, if that has not begun yet."""
@@ -63,12 +67,20 @@ class Parts:
     def all(self) -> Loaded:
         """Everything, as soon as it is there."""
         self.start()
-        return self._all.result()
+        first = self._all.result()
+        return self._loaded or first
 
     @property
     def loaded(self) -> Loaded | None:
         """Everything if it is there now."""
-        return self._all.result() if self._all.done() and self._all.exception() is None else None
+        return self._loaded
+
+    def swap(self, change: Callable[[Loaded], Loaded]) -> None:
+        """Go on with changed parts; those that are still loading are changed, by the last change, as soon as they are there."""
+        with self._guard:
+            self._change = change
+            if self._loaded is not None:
+                self._loaded = change(self._loaded)
 
     @property
     def problem(self) -> str:
@@ -91,7 +103,10 @@ class Parts:
             self.report("encoder", READY)
             with suppress(InvalidStateError):  # stopped in the meantime
                 self._encoder.set_result(encoder)
-                self._all.set_result(self._load_rest(encoder, self.report))
+                loaded = self._load_rest(encoder, self.report)
+                with self._guard:
+                    self._loaded = self._change(loaded) if self._change else loaded
+                self._all.set_result(self._loaded)
         except (AgentError, RetrievalError, DeskError, OSError, ImportError, ValueError) as error:
             part = next((name for name, state in self.state.items() if state != READY), "parts")
             self.report(part, f"{FAILED}: {error}")

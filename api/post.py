@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from sqlalchemy import RowMapping
 
-from agent.directory import Channel, Directory
+from agent.directory import Channel
 from api.auth import WORKER
 from api.clock import Clock
 from api.desk import Desk
@@ -127,7 +127,6 @@ class Refusal:
 class PostOffice:
     """Composes letters and hands them over."""
 
-    directory: Directory
     notices: Notices
     ways: Ways
     clock: Clock
@@ -146,9 +145,10 @@ class PostOffice:
         if name.startswith(HELPDESK):
             await self._leave_notes(name.removeprefix(HELPDESK), letters)
             return
-        if name not in self.directory.channels:
+        directory = self.notices.directory
+        if name not in directory.channels:
             raise NotTaken("the pack has no such channel any more")
-        sender = sender_of(name, self.directory.channels[name], self.directory.staff_domains, self.ways, self.clock)
+        sender = sender_of(name, directory.channels[name], directory.staff_domains, self.ways, self.clock)
         await sender.send(await asyncio.to_thread(self.notices.message, letters, key))
 
     async def _leave_notes(self, source: str, letters: Sequence[RowMapping]) -> None:

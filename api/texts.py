@@ -1,11 +1,9 @@
-"""The pack, the prompts and the guard's rules in use: those on disk, or the last good ones when somebody broke a file."""
+"""What the store's admin wrote, loaded from a folder: the pack, the prompts, the guard's rules and what goes with them."""
 
 from __future__ import annotations
 
-import logging
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.errors import BrokenFile
@@ -13,12 +11,13 @@ from agent.guard import Rulebook, load_rulebook
 from agent.hookmap import Hook, load_hooks
 from agent.outbreak import OutbreakRules, load_rules
 from agent.pack import Pack, load_pack
+from agent.packcheck import check_prompts
 from agent.prompts import Prompts, load_prompts
+from agent.yamlfile import read_yaml
 from api.integrations import config as integrations
 from api.integrations.config import Integrations
-from api.settings import ROOT, Settings
-
-log = logging.getLogger(__name__)
+from api.settings import ROOT
+from api.versions import ACTIVATION, Activation
 
 SAMPLE = ROOT / "prompts" / "sample_store"
 HOOKS = Path("pack") / "hooks"
@@ -33,62 +32,55 @@ class Texts:
     prompts: Prompts
     rules: Rulebook
     problem: str = ""
-    """Why the last good version is in use instead of the files on disk; "" when it is not."""
+    """What is wrong with the files on disk, so that they are not in use; "" when nothing is."""
     hooks: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
     """The sources of webhooks by name."""
     integrations: Integrations = field(default_factory=Integrations)
     """Helpdesks and the mailbox."""
     outbreak: OutbreakRules | None = None
     """When cases are taken for one outbreak."""
+    activation: Activation = Activation()  # noqa: RUF009 - frozen
+    """How edited files become active."""
+    tree: str = ""
+    """Hash of the tree that they were loaded from; "" when it has none."""
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        """Versions of the pack and of the prompts, by which they are known as checked."""
+        return self.pack.version, self.prompts.digest
 
 
-def read_texts(settings: Settings) -> Texts:
-    """The texts on disk, else the last good ones.
+def load_texts(
+    prompts: Path, store: Path, *, checked: tuple[str, str] = ("", ""), problems: list[BrokenFile] | None = None
+) -> Texts:
+    """The texts of two folders.
+
+    Args:
+        prompts: of the prompts, with the pack in it.
+        store: of the store's own files.
+        checked: marks of what was checked before; it is not walked through again.
+        problems: gets every problem that is found, not only the one that is raised.
 
     Raises:
-        BrokenFile: a file is broken and there never was a good version; it names file, line and fix.
+        BrokenFile: a file cannot be used; it names file, line and fix.
 
     """
-    store = settings.store or SAMPLE
-    kept = settings.home / "last_good"
+    found = broken = None
     try:
-        pack_checked, _, prompts_checked = _mark(kept).partition(" ")
-        texts = _read(settings.prompts, store, pack_checked, prompts_checked)
-    except BrokenFile as broken:
-        if not (kept / "version").exists():
+        found = load_prompts(prompts, checked=checked[1], problems=problems)
+    except BrokenFile as error:
+        if problems is None:
             raise
-        log.error("the last good pack and prompts are in use: %s", broken)
-        return replace(_read(kept / "prompts", kept / "store"), problem=str(broken))
-    _keep(texts, settings.prompts, store, kept)
-    return texts
-
-
-def _read(prompts: Path, store: Path, pack_checked: str = "", prompts_checked: str = "") -> Texts:
-    pack = load_pack(prompts, store, checked=pack_checked)
-    hooks = load_hooks(prompts / HOOKS)
-    rules, joined = load_rulebook(prompts, pack), integrations.load(prompts, pack)
+        broken = error
+    pack = load_pack(prompts, store, checked=checked[0])
+    hooks, rules = load_hooks(prompts / HOOKS), load_rulebook(prompts, pack)
+    joined, outbreak = integrations.load(prompts, pack), load_rules(prompts, pack)
+    path = prompts / ACTIVATION
+    activation = read_yaml(path, Activation) if path.exists() else Activation()
+    if found is None or broken is not None:
+        raise broken or BrokenFile(prompts, 0, "the prompts cannot be read", "restore them")
+    if found.digest != checked[1] or pack.version != checked[0]:
+        check_prompts(pack, found.all.values())
     return Texts(
-        pack,
-        load_prompts(prompts, checked=prompts_checked),
-        rules,
-        hooks=hooks,
-        integrations=joined,
-        outbreak=load_rules(prompts, pack),
-    )
-
-
-def _mark(kept: Path) -> str:
-    """The version of the pack and the digest of the prompts that are kept, with a blank between; "" when none are."""
-    return mark.read_text() if (mark := kept / "version").exists() else ""
-
-
-def _keep(texts: Texts, prompts: Path, store: Path, kept: Path) -> None:
-    """Copies the files of a good version; the mark is written last, so that half a copy never counts."""
-    version = f"{texts.pack.version} {texts.prompts.digest}"
-    if _mark(kept) == version:
-        return
-    shutil.rmtree(kept, ignore_errors=True)
-    no_data = shutil.ignore_patterns("*.jsonl")
-    shutil.copytree(prompts, kept / "prompts", ignore=no_data)
-    shutil.copytree(store, kept / "store", ignore=no_data)
-    (kept / "version").write_text(version)
+        pack, found, rules, hooks=hooks, integrations=joined, outbreak=outbreak, activation=activation
+    )  # fmt: skip

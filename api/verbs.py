@@ -78,6 +78,10 @@ class Verbs:
         self.on_work: Callable[[], None] = lambda: None
         """Called after a verb that leaves work behind, so that a worker in this process need not poll."""
 
+    def adopt(self, rules: Rules) -> None:
+        """Go on with another version of the texts; verbs that run already may still end with the one before."""
+        self.versions, self.rules = clocks.Versions(rules.pack.sla), rules
+
     def once(
         self, verb: str, who: Principal, key: str | None, request: Any, change: Change, *, source: str = "",
         also: Also = None, clocked: bool = False,

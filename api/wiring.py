@@ -30,17 +30,21 @@ from api.integrations.protocol import Helpdesk
 from api.integrations.reader import TicketReader, knowledge
 from api.integrations.zendesk import Zendesk
 from api.jobs import TRACE, Drafter, DraftHandler, EmbedHandler, SightHandler, registry
+from api.livetexts import LiveTexts
 from api.mailbox.beside import reading
 from api.notices import Notices
 from api.outgoing.mailer import MailServer
 from api.parts import READY, Ahead, LazyEncoder, Loaded, Parts, Report
 from api.post import DeliverHandler, Mailing, PostOffice, Ways
+from api.prompting import Prompting
+from api.retexted import retexted
 from api.settings import Settings
 from api.store.engine import migrate, open_engine, read_secret
 from api.store.precedents import PrecedentArchive
+from api.store.prompts import Ledger
 from api.store.queue import Job
 from api.store.unit import Store
-from api.texts import HOOKS, Texts, read_texts
+from api.texts import HOOKS, Texts
 from api.verbs import Rules
 from api.views import Views
 from api.wire import Json
@@ -65,7 +69,10 @@ class Runtime:
 
     settings: Settings
     clock: Clock
-    texts: Texts
+    live: LiveTexts
+    """The texts in use."""
+    prompting: Prompting
+    """What may be done with the texts."""
     store: Store
     desk: Desk
     views: Views
@@ -90,6 +97,11 @@ class Runtime:
     """How that stands which runs beside the desk: `ready`, or what is wrong."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is about to end, so that open streams end too."""
+
+    @property
+    def texts(self) -> Texts:
+        """The texts in use now."""
+        return self.live.texts
 
     def worker(self) -> Worker:
         """A worker of this process; verbs of this process wake it."""
@@ -135,6 +147,7 @@ class Runtime:
 def build_runtime(
     settings: Settings, *, clock: Clock | None = None, drafter: Drafter | None = None, parts: Parts | None = None,
     sample: bool = True, fetchers: Fetchers | None = None, helpdesks: Mapping[str, Helpdesk] | None = None,
+    settle: bool = True,
 ) -> Runtime:  # fmt: skip
     """The desk that `settings` describe, its database up to date.
 
@@ -146,45 +159,61 @@ def build_runtime(
         sample: whether the sample store's order book is used.
         fetchers: of tickets, for webhooks that only say that something happened, beside those of the helpdesks.
         helpdesks: others than those that the pack describes, by their names there.
+        settle: look first whether the files on disk changed while no desk ran.
 
     Raises:
-        BrokenFile: a file of the pack or a prompt is broken and no last good version exists.
+        BrokenFile: a file of the pack or a prompt is broken and no version is active yet.
         StoreError: the database cannot be opened.
 
     """
     if settings.fault is not None:
         faultpoint.arm(settings.fault, settings.fault_log)
     clock = clock or SystemClock()
-    texts = read_texts(settings)
     engine = open_engine(settings.database)
     migrate(engine)
     store = Store(engine, _secret(settings))
+    live = LiveTexts(settings, Ledger(store), clock)
+    prompting = Prompting(live, live.ledger, clock)
+    if settle:
+        prompting.settle()
+    texts = live.texts
     archive = PrecedentArchive(store)
     orders = _orders(settings, sample)
     budget = Budget(settings.day_cost_usd, clock)
     multilingual = Ahead(partial(_load_multilingual, settings))
     parts = parts or Parts(
         partial(_load_encoder, settings, multilingual),
-        partial(_load_rest, settings, texts, archive, orders, budget, multilingual),
+        partial(_load_rest, settings, live, archive, orders, budget, multilingual),
     )
     bell = Bell()
     helpdesks = _helpdesks(settings, texts, clock) if helpdesks is None else helpdesks
-    rules = Rules(
-        texts.pack, partial(_commitments, texts), texts.outbreak, frozenset(helpdesks), orders,
-        partial(_recheck, texts, orders),
-    )  # fmt: skip
-    desk = Desk(store, clock, rules)
+    desk = Desk(store, clock, _rules(texts, frozenset(helpdesks), orders))
+    post = _post(settings, texts, desk, clock, helpdesks)
+    live.listeners.append(partial(_swap, live, desk, post, parts))
     desk.on_work = bell.ring
     maps = Maps(settings.prompts / HOOKS, texts.hooks)
     readers = {name: TicketReader(one, knowledge(store, name), clock) for name, one in helpdesks.items()}
     fetchers = {**readers, **(fetchers or {})}
     return Runtime(
-        settings, clock, texts, store, desk, Views(store), Doors(store, clock), archive, orders,
-        parts, drafter or agent_drafter(parts, clock, budget), bell,
-        _post(settings, texts, desk, clock, helpdesks),
+        settings, clock, live, prompting, store, desk, Views(store), Doors(store, clock), archive, orders,
+        parts, drafter or agent_drafter(parts, clock, budget), bell, post,
         Inlet(desk, settings, maps, fetchers), HookHandler(desk, maps, fetchers),
         DeadLetters(desk, maps), helpdesks,
     )  # fmt: skip
+
+
+def _rules(texts: Texts, helpdesks: frozenset[str], orders: OrderBook) -> Rules:
+    said, again = partial(_commitments, texts), partial(_recheck, texts, orders)
+    return Rules(texts.pack, said, texts.outbreak, helpdesks, orders, again)
+
+
+def _swap(live: LiveTexts, desk: Desk, post: PostOffice, parts: Parts, texts: Texts) -> None:
+    """Whatever holds texts goes on with those in use now. The drafter is swapped as a whole: a case that is being
+    drafted ends with the texts that it began with.
+    """
+    desk.adopt(_rules(texts, frozenset(desk.rules.helpdesks), desk.rules.orders))
+    post.notices.take(texts.pack, texts.prompts)
+    parts.swap(partial(retexted, live))
 
 
 def agent_drafter(parts: Parts, clock: Clock, budget: Budget) -> Drafter:
@@ -275,7 +304,7 @@ def _post(settings: Settings, texts: Texts, desk: Desk, clock: Clock, helpdesks:
     notices = Notices(desk.store, texts.pack, texts.prompts, settings.public_url, desk.link_token)
     mailing = partial(_mailing, settings)
     ways = Ways(settings.home / "notices", settings.secret_named, mailing, settings.allow_hosts)
-    return PostOffice(texts.pack.directory, notices, ways, clock, helpdesks)
+    return PostOffice(notices, ways, clock, helpdesks)
 
 
 def _mailing(settings: Settings) -> Mailing:
@@ -317,7 +346,7 @@ def _load_encoder(settings: Settings, multilingual: Ahead[Encoder]) -> Encoder:
 
 
 def _load_rest(
-    settings: Settings, texts: Texts, archive: PrecedentArchive, orders: OrderBook, budget: Budget,
+    settings: Settings, live: LiveTexts, archive: PrecedentArchive, orders: OrderBook, budget: Budget,
     multilingual: Ahead[Encoder], english: Encoder, report: Report,
 ) -> Loaded:  # fmt: skip
     """Everything beside the encoder; a trained classifier is taken from DESK_HOME when it fits its texts."""
@@ -336,6 +365,7 @@ def _load_rest(
 
     search = PrecedentSearch(archive, english.fingerprint, english.dimension, settings.home / "index")
     search.load()
+    texts = live.texts
     pack = texts.pack
     signals = Signals(pack)
     second = multilingual.result()
@@ -369,4 +399,4 @@ def _load_rest(
     deps = Deps(
         pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits, tracer
     )
-    return Loaded(english, search, deps)
+    return Loaded(english, search, deps, learn.heard(pack))

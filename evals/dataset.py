@@ -24,7 +24,7 @@ from agent import intake
 from agent.case import Escalation
 from agent.errors import BadInput, BrokenFile
 from agent.pack import Pack, load_pack
-from agent.yamlfile import line_of, read_yaml
+from agent.yamlfile import place_of, read_yaml
 from evals.errors import DatasetError, EvalsError
 from evals.expectations import Expected, Row, Severities, Strict, SuiteFile, Vocabulary, binds
 
@@ -141,7 +141,7 @@ def _rows(path: Path) -> Iterator[tuple[Row, int]]:
     starts = [n for n, line in enumerate(text.splitlines(), 1) if line.lstrip(" -").startswith("name:")]
     even = len(starts) == len(suite.cases)  # one mark a case: no need to compose the file anew for each
     for number, row in enumerate(suite.cases):
-        yield row, starts[number] if even else line_of(text, ("cases", number))
+        yield row, starts[number] if even else place_of(text, ("cases", number))[0]
 
 
 def _wrong(path: Path, line: int, problem: str, fix: str) -> DatasetError:

@@ -97,6 +97,10 @@ class Tracer:
         self._hosts = frozenset(pack.store.hosts)
         self._general = frozenset(name for name, harm in pack.harms.items() if harm.general)
 
+    def with_pack(self, pack: Pack, signals: Signals, rules: OutbreakRules) -> Tracer:
+        """The same for another version of the pack."""
+        return Tracer(pack, signals, rules, self._middle, self._secret)
+
     def trace(self, case: Escalation, seen: Understanding, issue_type: str, severity: str) -> Trace:
         """What a case leaves behind that was judged so."""
         rules, found, order = self._rules, seen.entities, case.context.order

@@ -30,11 +30,11 @@ def settings(**given: object) -> Settings:
 
 
 @contextmanager
-def runtime(*, sample: bool = True, **given: object) -> Generator[Runtime]:
-    """The desk of this process, closed in order."""
+def runtime(*, sample: bool = True, settle: bool = True, **given: object) -> Generator[Runtime]:
+    """The desk of this process, closed in order; with `settle` it looks first whether texts on disk changed."""
     from api.wiring import build_runtime
 
-    desk = build_runtime(settings(**given), sample=sample)
+    desk = build_runtime(settings(**given), sample=sample, settle=settle)
     try:
         yield desk
     finally:

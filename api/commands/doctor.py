@@ -42,7 +42,7 @@ def _checks(desk: Runtime) -> Iterator[tuple[str, str, str]]:
     from api.store import audit, queue
     from api.store.engine import SCHEMA
 
-    pack, problem = desk.texts.pack, desk.texts.problem
+    pack, problem = desk.texts.pack, desk.texts.problem or desk.live.note
     yield (
         "texts",
         WARN if problem else GOOD,

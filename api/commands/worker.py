@@ -19,9 +19,10 @@ def run(args: argparse.Namespace) -> int:
 
     from api.auth import WORKER
     from api.commands.common import loaded, runtime
+    from api.textwatch import keep_texts
     from api.watch import keep_watch
 
-    with runtime() as desk:
+    with runtime(settle=False) as desk:
         print("Loading ...", file=sys.stderr, flush=True)
         loaded(desk)
 
@@ -34,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
                     pass
                 await worker.run_until_idle()
             else:
-                beside = [asyncio.create_task(_read_new(desk)), asyncio.create_task(keep_watch(desk.desk))]
+                looks = (_read_new(desk), keep_watch(desk.desk), keep_texts(desk.prompting, settle=False))
+                beside = [asyncio.create_task(look) for look in looks]
                 async with desk.reading_mail():
                     await worker.run()
                 for task in beside:

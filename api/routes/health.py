@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from agent.prompts import SHORT
 from api.errors import StoreError
 from api.parts import READY
 from api.policy import Anyone, Desk, Reader
@@ -34,13 +36,15 @@ def healthz(_: Annotated[None, Depends(Anyone("a supervisor has no key"))]) -> d
 
 @router.get("/readyz")
 def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no key"))]) -> Response:
-    """200 when drafts can be written, else 503; either way how each part stands, the mailbox too where there is one."""
+    """200 when drafts can be written, else 503; either way how each part stands, the mailbox too where there is one, and
+    what is wrong with edited texts, which are not in use then.
+    """
     body = health(desk)
     return JSONResponse(body, 200 if body["ready"] else 503)
 
 
 def health(desk: Runtime) -> dict[str, Any]:
-    """How each part stands: `ready` as a whole, `parts`, and `precedents` in numbers."""
+    """How each part stands: `ready` as a whole, `degraded`, `parts`, `texts`, and `precedents` in numbers."""
     parts = {"store": _store(desk), **desk.parts.state, **desk.beside}
     loaded = desk.parts.loaded
     parts["clocks"] = _clocks(desk) if parts["store"] == READY else "unknown"
@@ -50,9 +54,14 @@ def health(desk: Runtime) -> dict[str, Any]:
         found = loaded.search.health
         parts["precedents"] = READY if found.state == READY else f"{found.state}: {found.reason}".rstrip(": ")
         counts = {"searchable": found.precedents, "waiting": found.waiting}
+    problems = [asdict(problem) for problem in desk.live.problems]
     if desk.texts.problem:
-        parts["texts"] = f"the last good version is in use: {desk.texts.problem}"
-    return {"ready": ready, "parts": parts, "precedents": counts}
+        parts["texts"] = f"the active version is in use, not the files on disk: {desk.texts.problem}"
+    elif desk.live.note:
+        parts["texts"] = desk.live.note
+    texts = {"active": desk.texts.tree[:SHORT], "problems": problems}
+    degraded = ready and "texts" in parts
+    return {"ready": ready, "degraded": degraded, "parts": parts, "texts": texts, "precedents": counts}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

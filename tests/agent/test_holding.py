@@ -265,6 +265,6 @@ def test_the_drafting_prompt_says_what_this_draft_must_contain(hint: str, human_
     model = Listens(LETTERS)
     deps = replace(pinned("chargeback", "S3", human_lead=human_lead), model=model)
     made = asyncio.run(propose(escalation({"text": WRITES["en"]}), deps, now=NOW, hint=hint))
-    assert made.versions["prompt"] == LETTERS.version(told)[:16]
+    assert made.versions[told] == LETTERS.version(told)[:16]
     for file in ("draft/holding_update", "draft/chargeback"):
         assert (LETTERS.render(file, {}).strip() in model.heard) == (file == told)

@@ -283,7 +283,10 @@ def test_the_tools_show_the_order_of_this_verified_customer_alone(deps: Deps):
 def test_versions_say_what_made_the_proposal(deps: Deps):
     made = run(deps)
     assert made.versions["pack"] == pack().version
-    assert {"pack", "classifier", "encoder", "prompt"} == set(made.versions)
+    kind = made.triage.issue_type
+    prompts = {"triage", "draft/case", f"draft/{kind}", f"reply/en/{kind}"}
+    assert {"pack", "classifier", "encoder", *prompts} == set(made.versions)
+    assert all(made.versions[id_] == deps.prompts.version(id_)[:16] for id_ in prompts)
 
 
 def test_two_runs_of_one_case_are_equal_but_for_the_time_they_took(deps: Deps):

@@ -14,6 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -46,7 +47,9 @@ from api.store import audit, cases, clocks, deliveries, incidents, queue, tables
 from api.store.deliveries import Arrival
 from api.store.engine import migrate, open_engine
 from api.store.precedents import Card, PrecedentArchive
+from api.store.prompts import Ledger, Move
 from api.store.unit import Store
+from api.texttree import Tree
 from api.verbs import Rules
 from api.views import Views
 from api.worker import Worker
@@ -158,6 +161,7 @@ class Day:
             case_id = self.desk.receive(ada, {"text": name}, key=name)["case"]
             self.note(f"acknowledged {name} {case_id}")
         self.memory()
+        self.texts(ada)
         self.mailbox(ada)
         self.work()
         self.drafts_folder()
@@ -212,6 +216,19 @@ class Day:
         for row in dead.all(ada):
             dead.replay(ada, row["id"])
         work()
+
+    def texts(self, ada: Principal) -> None:
+        """Two versions of the texts: the second is proposed and rehearsed before it becomes active."""
+        ledger = Ledger(self.store)
+        first, second = (Tree({"triage.md": text}) for text in ("one", "two"))
+        if not ledger.active():
+            ledger.move(Move(first, "", ada.id, "first_start", {}, "first"), self.clock.now())
+        if ledger.active() == first.hash:
+            move = Move(second, first.hash, ada.id, "proposed", {"triage": ("1", "2")}, "shorter")
+            ledger.propose(move, self.clock.now())
+            ledger.note(second, "rehearsal", "5 texts change", ada.id, self.clock.now(), passed=True)
+            ledger.move(replace(move, action="confirmed"), self.clock.now())
+        self.note(f"acknowledged texts {second.hash}")
 
     def memory(self) -> None:
         archive = PrecedentArchive(self.store)
@@ -368,6 +385,10 @@ class Day:
             mails = Counter(conn.execute(select(tables.mail_ids.c.kind)).scalars())
             want("mail ids", mails, Counter({"in": 2, "draft": 1}))
             want("drafts folder", len((self.home / "folder").read_text().split()), 1)
+            ledger = Ledger(self.store)
+            log = [entry.action for entry in reversed(ledger.log())]
+            want("texts", [*ledger.tree(ledger.active()).files.values(), log[0], log[-1], log.count("confirmed")],
+                 ["two", "first_start", "confirmed", 1])  # fmt: skip
             want("precedents", len(conn.execute(select(tables.precedents.c.id)).all()), 1)
         return found
 

@@ -149,7 +149,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Any) -> Iterato
     monkeypatch.setenv("DESK_HOME", str(tmp_path / "home"))
     texts = Texts(pack(), prompts(), load_rulebook(PROMPTS, pack()))
     real = wiring.build_runtime
-    monkeypatch.setattr(wiring, "read_texts", lambda _: texts)
+    monkeypatch.setattr("api.livetexts.load_texts", lambda *_, **__: texts)
     monkeypatch.setattr(wiring, "build_runtime", lambda settings, **named: real(settings, clock=clock, **named))
     from api.settings import load
 

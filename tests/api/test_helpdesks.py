@@ -27,7 +27,6 @@ from api.integrations.zendesk import Zendesk
 from api.integrations.zendesk_config import ZendeskConfig
 from api.settings import load
 from api.store import tables
-from api.texts import read_texts
 from api.wiring import PATIENCE_S, Runtime, build_runtime
 from tests.fakes.desk import PROMPTS
 from tests.fakes.parts import quick_parts
@@ -55,7 +54,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(hooks / f"{name}.yaml.example", hooks / f"{name}.yaml")
     trigger = "verify: zendesk\nsecrets: [ZENDESK_WEBHOOK]\nadapter: zendesk\nid_path: ticket_id\n"
     (hooks / "trigger.yaml").write_text(trigger, encoding="utf-8")
-    read_texts(load({}, home=folder / "home", prompts=folder / "prompts"))
+    build_runtime(load({}, home=folder / "home", prompts=folder / "prompts"), parts=quick_parts()).close()
     return folder
 
 

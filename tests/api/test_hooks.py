@@ -21,7 +21,6 @@ from api.errors import StoreBusyError
 from api.hooks.handler import Ticket
 from api.settings import load
 from api.store import cases, tables
-from api.texts import read_texts
 from api.wiring import Runtime, build_runtime
 from tests.fakes.desk import PROMPTS
 from tests.fakes.parts import quick_parts
@@ -58,7 +57,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hooks = folder / "prompts/pack/hooks"
     (hooks / "zen.yaml").write_text(ZENDESK, encoding="utf-8")
     (hooks / "bare.yaml").write_text(BARE, encoding="utf-8")
-    read_texts(load({}, home=folder / "home", prompts=folder / "prompts"))
+    build_runtime(load({}, home=folder / "home", prompts=folder / "prompts"), parts=quick_parts()).close()
     return folder
 
 

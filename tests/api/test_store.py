@@ -17,6 +17,7 @@ from api.desk import Desk
 from api.errors import HomeInUseError, SchemaError, StoreBusyError, StoreFullError
 from api.ids import new_id
 from api.settings import ROOT
+from api.store import prompts as _texts  # noqa: F401 - its tables belong to the metadata
 from api.store.columns import metadata
 from api.store.engine import SCHEMA, migrate, open_engine, own, read_secret
 from api.store.unit import Store

@@ -11,7 +11,6 @@ from api.integrations.config import FOLDER, Integrations, load
 from api.integrations.files import FileHelpdesk
 from api.integrations.zendesk import Zendesk
 from api.settings import load as settings
-from api.texts import read_texts
 from api.wiring import build_runtime
 from tests.fakes.desk import PROMPTS, pack
 from tests.fakes.parts import quick_parts
@@ -76,6 +75,7 @@ def test_the_desk_is_joined_to_what_the_pack_names_and_keeps_the_last_good_file(
     assert set(desk.hooks.fetchers) == {"zendesk", "files"}
     desk.close()
     path.write_text("subdomain: acme\n", encoding="utf-8")
-    texts = read_texts(found)
-    assert "zendesk.yaml" in texts.problem
-    assert texts.integrations == desk.texts.integrations
+    again = build_runtime(found, parts=quick_parts())
+    assert "zendesk.yaml" in again.texts.problem
+    assert again.texts.integrations == desk.texts.integrations
+    again.close()

@@ -22,7 +22,6 @@ from api.mailbox.config import MailboxConfig
 from api.settings import load
 from api.store.engine import alone
 from api.store.tables import cases, events
-from api.texts import read_texts
 from api.wiring import Runtime, build_runtime
 from tests.builders_mail import eml
 from tests.fakes.desk import PROMPTS
@@ -37,7 +36,7 @@ WAIT_S = 20.0
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which the pack was checked once."""
     folder = tmp_path_factory.mktemp("home")
-    read_texts(load({}, home=folder, prompts=PROMPTS))
+    build_runtime(load({}, home=folder, prompts=PROMPTS), parts=quick_parts()).close()
     return folder
 
 
@@ -56,7 +55,7 @@ def start(tmp_path: Path, home: Path, config: Callable[..., MailboxConfig], prop
         desk = build_runtime(found, drafter=drafter, parts=quick_parts(), sample=False)
         box = config(own_addresses=("help@shop.example",)).model_copy(update={"poll_s": 0.05})
         joined = replace(desk.texts.integrations, mailbox=box)
-        desk = replace(desk, texts=replace(desk.texts, integrations=joined))
+        desk.live.use(replace(desk.texts, integrations=joined))
         transport = httpx.ASGITransport(create_app(desk))
         async with running(desk), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield desk, client

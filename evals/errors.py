@@ -16,3 +16,11 @@ class DatasetError(EvalsError):
 
 class BeyondRangeError(EvalsError):
     """An answer lies outside the years or steps that were laid out."""
+
+
+class QueryError(EvalsError):
+    """What is to be left out of a baseline cannot be understood."""
+
+
+class BaselineError(EvalsError):
+    """A baseline cannot be frozen, or is not what was frozen."""

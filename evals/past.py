@@ -48,7 +48,7 @@ class PastMapping(RowMapping):
     """Whether the day or the month comes first in dates such as 03/04/2026."""
     zone: str | None = None
     """Where instants without a zone were written; the store's own zone when left out."""
-    marks: dict[Literal["complaint", "error"], tuple[str, ...]] = Field(default_factory=dict)
+    marks: dict[Literal["complaint", "error"], tuple[str, ...]] = Field(default_factory=dict[Literal["complaint", "error"], tuple[str, ...]])
     """Tags that mean a complaint about the answer, or an error of the store."""
 
     @field_validator("zone")
@@ -81,7 +81,7 @@ class PastCase:
     opened: datetime
     first_reply: datetime | None = None
     resolved: datetime | None = None
-    """The first time; None while it is open."""
+    """The last time; None while it is open."""
     reopened: tuple[datetime, ...] = ()
     reopens: int | None = None
     """How often it came back."""
@@ -210,6 +210,9 @@ class Reader:
         if first is None:
             first = next((step.at for step in steps if step.kind == "reply" and step.at > opened), None)
         back = tuple(step.at for step in steps if step.kind == "reopened")
+        if back and resolved is not None and back[-1] >= resolved:
+            notes.append("reopened after its resolution, and nothing says when that ended: read as open")
+            resolved = None
         reopens = self._number(given, "reopens", notes)
         touched = self._number(given, "touches", notes)
         if touched is None and "messages" in given:

@@ -22,6 +22,7 @@ VERBS: Final = (
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
     "put_precedents", "set_vectors", "remove_precedents", "mailbox_place", "mailbox_draft",
     "take_deliveries", "apply_delivery", "replay_delivery",
+    "import_past", "freeze_baseline",
 )  # fmt: skip
 """All transactions that write; each has a point before and after its commit."""
 

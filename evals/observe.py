@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,34 +222,24 @@ def kept(clocks: Iterable[Clock]) -> dict[str, bool]:
 
 
 def kept_by(case: PastCase, sla: Sla, end: datetime) -> dict[str, bool]:
-    """Which commitments a past case would have kept under `sla`, as it stood at `end`; only those that it tells."""
+    """Which commitments a past case would have kept under `sla`, as it stood at `end`. Of later replies and updates nothing is
+    said, since no file tells that its messages are all there were.
+    """
     case = cut(case, end)
     if not case.severity:
         return {}
     seen = standing(_events(case), lambda _: sla, case.resolved or end).clocks
     told = {"resolution"} | ({"first_reply"} if case.first_reply or case.resolved is None else set[str]())
-    if any(step.kind in {"message", "reply"} for step in case.steps):
-        told |= {"next_reply", "next_update"}
     return {metric: value for metric, value in kept(seen).items() if metric in told}
 
 
 def _events(case: PastCase) -> Sequence[Event]:
     events = [Event("case_opened", case.opened, {"channel": case.channel}),
               Event("triaged", case.opened, {"severity": case.severity, "issue_type": case.issue_type})]  # fmt: skip
-    replies = {step.at for step in case.steps if step.kind == "reply"}
     if case.first_reply is not None:
         events.append(Event("reply_sent", case.first_reply, {}))
-    for step in case.steps:
-        data: dict[str, Any] | None = None
-        if step.kind == "status" and step.value in _STATUSES:
-            data = {"status": step.value}
-        elif step.kind == "message":
-            data = {"author": "customer"}
-        elif step.kind == "reply" and step.at in replies - {case.first_reply}:
-            data = {}
-        if data is not None:
-            kind = {"status": "status_set", "message": "message_received"}.get(step.kind, "reply_sent")
-            events.append(Event(kind, step.at, data))
+    moves = (step for step in case.steps if step.kind == "status" and step.value in _STATUSES)
+    events += [Event("status_set", step.at, {"status": step.value}) for step in moves]
     if case.resolved is not None:
         events.append(Event("status_set", case.resolved, {"status": "resolved"}))
     return events

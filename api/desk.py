@@ -16,7 +16,7 @@ from api.casework import Casework
 from api.errors import ConflictError, InvalidError, StaleWorkError
 from api.outbreaks import Outbreaks
 from api.review import Review
-from api.store import cases, casework, clocks, queue
+from api.store import cases, casework, clocks, mail, queue
 from api.store.queue import Job
 from api.sweep import Sweep
 from api.verbs import Also, Entry
@@ -314,6 +314,7 @@ class Desk(Review, Casework, Outbreaks, Sweep):
         for draft in cases.open_drafts(conn, case_id):
             if draft["state"] != "pending" and draft["id"] != but:
                 cases.set_draft(conn, draft, "stale", now)
+                mail.withdraw(conn, f"case.approved:{case_id}:")
 
     def _sent_draft(self, conn: Connection, case_id: str, draft_id: str, now: datetime) -> None:
         draft = cases.get_draft(conn, draft_id, lock=True)

@@ -125,3 +125,14 @@ class BlockedError(ConflictError):
     def __init__(self, findings: tuple[str, ...]) -> None:
         super().__init__("The checks hold something against this text: " + " ".join(findings))
         self.findings = findings
+
+
+class TooManyError(DeskError):
+    """Too many wrong passwords came."""
+
+    retryable = True
+
+    def __init__(self, wait_s: int) -> None:
+        minutes = max(1, round(wait_s / 60))
+        super().__init__(f"Too many wrong passwords; wait {minutes} min, or use a sign-in link.")
+        self.wait_s = wait_s

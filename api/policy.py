@@ -33,6 +33,7 @@ class Policy:
 
         """
         who = _caller(request)
+        request.state.who = who
         who.need(self.action)
         return who
 

@@ -120,3 +120,9 @@ def set_preferences(conn: Connection, principal_id: str, values: Mapping[str, An
     mine = preferences.c.principal_id == principal_id
     if conn.execute(update(preferences).where(mine).values(dict(values))).rowcount == 0:
         conn.execute(insert(preferences).values(principal_id=principal_id, **values))
+
+
+def people(conn: Connection) -> tuple[tuple[str, str], ...]:
+    """Id and name of everybody who can be given a case."""
+    query = select(principals.c.id, principals.c.name).where(principals.c.active, principals.c.role != "worker")
+    return tuple((row.id, row.name) for row in conn.execute(query.order_by(principals.c.name)))

@@ -55,6 +55,7 @@ from tests.fakes.desk import PROMPTS, pack
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 KILLED = 9
+PASSWORD = "a long enough password"
 COMPILED: dict[Any, Any] = {}
 """SQL compiled once in the parent, so that a fork does not do it again."""
 CARD = Precedent(
@@ -182,6 +183,11 @@ class Day:
         ada = doors.principal_named("Ada") or doors.add_principal(None, "Ada", "admin")
         doors.revoke_key(ada, doors.make_key(ada, ada.id)[0])
         doors.sign_out(doors.sign_in(doors.make_link(ada.id))[1])
+        doors.set_password(ada, PASSWORD)
+        doors.sign_out(doors.sign_in_with_password("Ada", PASSWORD, "::1")[1])
+        bob = doors.principal_named("Bob") or doors.add_principal(ada, "Bob", "agent")
+        doors.set_active(ada, bob.id, active=False)
+        doors.set_shortcuts(ada, on=False)
         return ada
 
     def hooks(self, ada: Principal) -> None:

@@ -48,7 +48,9 @@ class PastMapping(RowMapping):
     """Whether the day or the month comes first in dates such as 03/04/2026."""
     zone: str | None = None
     """Where instants without a zone were written; the store's own zone when left out."""
-    marks: dict[Literal["complaint", "error"], tuple[str, ...]] = Field(default_factory=dict[Literal["complaint", "error"], tuple[str, ...]])
+    marks: dict[Literal["complaint", "error"], tuple[str, ...]] = Field(
+        default_factory=dict[Literal["complaint", "error"], tuple[str, ...]]
+    )
     """Tags that mean a complaint about the answer, or an error of the store."""
 
     @field_validator("zone")

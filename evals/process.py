@@ -166,7 +166,7 @@ def _moves(case: PastCase, view: View) -> list[tuple[datetime, str]]:
     back = [(s.at, "reopened") for s in case.steps if s.kind == "reopened"]
     pauses = [(s.at, "resolved") for s in case.steps if s.kind == "status" and s.value in _ENDS]
     between = [p for p in pauses if back and p[0] < back[-1][0]]
-    return [(case.opened, "new"), *sorted((*states, *back, *between), key=lambda move: move[0])]
+    return [(case.opened, "new"), *sorted((*between, *back, *states), key=lambda move: move[0])]
 
 
 def _add(sums: _Sums, stays: Sequence[Stay], *, resolved: bool) -> None:

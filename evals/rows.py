@@ -61,7 +61,7 @@ def renamed(row: Mapping[str, Any], mapping: RowMapping | None) -> dict[str, Any
     """A row in our fields; dotted names become parts."""
     flat = dict(row)
     if mapping is not None:
-        found = {ours: row.get(theirs) for ours, theirs in mapping.fields.items()}
+        found = {ours: row.get(theirs) for ours, theirs in mapping.fields.items()} if mapping.fields else flat
         flat = {ours: value for ours, value in found.items() if value not in (None, "")}
         flat = {k: mapping.values.get(k, {}).get(str(v), v) for k, v in flat.items()}
         flat = {**mapping.defaults, **flat}

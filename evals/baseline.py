@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, cast
 
 import numpy as np
@@ -58,8 +58,8 @@ class Exclusion:
         return all(condition.holds(case) for condition in self.conditions)
 
 
-def exclusion(text: str) -> Exclusion:
-    """`reason: query`, e.g. `warehouse fire: team=fulfilment and opened>=2026-03-01 and opened<2026-03-08`.
+def exclusion(text: str, zone: tzinfo = UTC) -> Exclusion:
+    """`reason: query`, days in `zone`, e.g. `warehouse fire: team=fulfilment and opened>=2026-03-01 and opened<2026-03-08`.
 
     Raises:
         QueryError: it cannot be understood.
@@ -68,10 +68,12 @@ def exclusion(text: str) -> Exclusion:
     reason, colon, query = text.partition(":")
     if not colon or len(reason.strip()) < 3:
         raise QueryError(f"--exclude {text[:60]!r} has no reason; write it as `reason: query`.")
-    return Exclusion(text, reason.strip(), tuple(map(_condition, re.split(r"\s+and\s+", query.strip()))))
+    return Exclusion(
+        text, reason.strip(), tuple(_condition(part, zone) for part in re.split(r"\s+and\s+", query.strip()))
+    )
 
 
-def _condition(text: str) -> Condition:
+def _condition(text: str, zone: tzinfo) -> Condition:
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise QueryError(f"{text[:60]!r} is no condition; write it like `team=returns` or `opened>=2026-03-01`.")
@@ -79,11 +81,7 @@ def _condition(text: str) -> Condition:
     if name in WORDS and sign in {"=", "!="}:
         return Condition(name, sign, tuple(word.strip() for word in value.split(",")))
     if name in INSTANTS and sign not in {"=", "!="}:
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            raise QueryError(f"{value[:40]!r} is no day; write it like 2026-03-01.") from None
-        return Condition(name, sign, ((at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat(),))
+        return Condition(name, sign, (day(value, name, zone).isoformat(),))
     raise QueryError(
         f"{name!r} cannot be asked with {sign!r}; use {', '.join(WORDS)} with = or !=, or {' and '.join(INSTANTS)} with "
         "<, <=, > or >=."
@@ -183,8 +181,8 @@ def _table(said: Mapping[str, Any]) -> Table:
     return Table(tuple(said["ids"]), np.array(said["opened"], np.float64), labels, values, ended)
 
 
-def day(text: str, name: str) -> datetime:
-    """The begin of a day, or an instant, as it was given; UTC where no zone is named.
+def day(text: str, name: str, zone: tzinfo = UTC) -> datetime:
+    """The begin of a day, or an instant, as it was given, in UTC; `zone` is where a day begins and a time without a zone is.
 
     Raises:
         QueryError: it is neither.
@@ -193,8 +191,5 @@ def day(text: str, name: str) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
-        try:
-            at = datetime.combine(date.fromisoformat(text.strip()), datetime.min.time())
-        except ValueError:
-            raise QueryError(f"{name} {text[:40]!r} is no day; write it like 2026-03-01.") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        raise QueryError(f"{name} {text[:40]!r} is no day; write it like 2026-03-01.") from None
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)

@@ -194,7 +194,7 @@ def _verdict(measure: Measure, claim: Claim, alpha: float, together: int) -> Cla
     if math.isnan(change.at):
         return replace(claim, why="No change can be made out.")
     if change.low <= none <= change.high:
-        return replace(claim, why=f"{span}: no change is among what may be true.")
+        return replace(claim, why=f"{span}: it may be no change at all.")
     if claim.p > alpha:
         return replace(claim, why=f"{span}, but among {together} claims at once that may be chance.")
     fell = change.high < none
@@ -212,7 +212,7 @@ def change_words(measure: Measure, value: float) -> str:
         size = abs(value - 1)
         return "no change" if size < 0.005 else f"{size:.0%} {'longer' if value > 1 else 'shorter'}".replace("%", " %")
     size, unit = (abs(value) * 100, " points") if measure.kind == "share" else (abs(value), "")
-    if float(f"{size:.1f}") == 0 and measure.kind == "share":
+    if size < (0.05 if unit else 0.005):
         return "no change"
     return (
         f"{size:.1f}{unit} {'more' if value > 0 else 'less'}"

@@ -101,15 +101,18 @@ def _listed(head: str, notes: Sequence[RowNote]) -> None:
 
 
 def _freeze(args: argparse.Namespace) -> int:
+    from zoneinfo import ZoneInfo
+
     from api.commands.common import as_json, runtime
     from api.measuring import baseline_json
     from api.proof import freeze_baseline
     from api.sample import first_admin
     from evals.baseline import day, exclusion
 
-    begins, ends = day(args.begins, "--from"), day(args.ends, "--to")
-    exclusions = [exclusion(text) for text in args.exclude]
     with runtime() as desk:
+        zone = ZoneInfo(desk.texts.pack.store.time_zone)
+        begins, ends = day(args.begins, "--from", zone), day(args.ends, "--to", zone)
+        exclusions = [exclusion(text, zone) for text in args.exclude]
         frozen = freeze_baseline(desk, first_admin(desk), begins, ends, exclusions)
     if args.json:
         as_json(baseline_json(frozen))

@@ -96,8 +96,9 @@ def _taken(reader: Reader, path: Path, whole: int, progress: Progress | None) ->
 
 
 def freeze_baseline(
-    desk: Runtime, who: Principal, begins: datetime, ends: datetime, exclusions: Sequence[Exclusion] = ()
-) -> Baseline:
+    desk: Runtime, who: Principal, begins: datetime, ends: datetime, exclusions: Sequence[Exclusion] = (),
+    progress: Progress | None = None,
+) -> Baseline:  # fmt: skip
     """Measures a window of the past and keeps what it says for good.
 
     Raises:
@@ -114,7 +115,7 @@ def freeze_baseline(
         cases = list(proof.all_of(conn, begins, ends))
         newest = proof.newest(conn)
     version = newest["version"] + 1 if newest else 1
-    frozen, content = freeze(version, cases, begins, ends, exclusions, sla)
+    frozen, content = freeze(version, cases, begins, ends, exclusions, sla, progress)
     with desk.store.write("freeze_baseline") as conn:
         now = desk.clock.now()
         clocks.keep(conn, sla, now)

@@ -7,7 +7,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, cast
@@ -106,7 +106,13 @@ class Baseline:
 
 
 def freeze(
-    version: int, cases: Iterable[PastCase], begins: datetime, ends: datetime, exclusions: Sequence[Exclusion], sla: Sla
+    version: int,
+    cases: Iterable[PastCase],
+    begins: datetime,
+    ends: datetime,
+    exclusions: Sequence[Exclusion],
+    sla: Sla,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Baseline, bytes]:
     """A baseline and its content as it is stored.
 
@@ -126,11 +132,11 @@ def freeze(
     if len(taken) < FEWEST:
         left = f", and {len(inside) - len(taken)} are excluded" if len(taken) < len(inside) else ""
         raise BaselineError(
-            f"Only {len(taken)} past cases were opened from {begins:%Y-%m-%d} until {ends:%Y-%m-%d}{left}; a baseline needs "
+            f"Only {len(taken)} past cases were opened from {begins:%Y-%m-%d %H:%M} until {ends:%Y-%m-%d %H:%M} UTC{left}; a baseline needs "
             f"{FEWEST}. Take a longer window, or import more with `desk baseline import`."
         )
     taken.sort(key=lambda case: (case.opened, case.id))
-    measured = table(((case, Own(kept=kept_by(case, sla, ends))) for case in taken), ends)
+    measured = table(_measured(taken, sla, ends, progress), ends)
     said = {
         "version": version, "from": begins.isoformat(), "to": ends.isoformat(), "excluded": excluded, "policy": sla.version,
         "cases": _columns(measured),
@@ -138,6 +144,15 @@ def freeze(
     text = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
     digest = hashlib.sha256(text).hexdigest()
     return Baseline(version, begins, ends, excluded, sla.version, digest, measured), zlib.compress(text, 6)
+
+
+def _measured(
+    cases: Sequence[PastCase], sla: Sla, ends: datetime, progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[PastCase, Own]]:
+    for number, case in enumerate(cases, start=1):
+        yield case, Own(kept=kept_by(case, sla, ends))
+        if progress and number % 500 == 0:
+            progress(number, len(cases))
 
 
 def thaw(content: bytes, digest: str) -> Baseline:

@@ -103,7 +103,7 @@ def _listed(head: str, notes: Sequence[RowNote]) -> None:
 def _freeze(args: argparse.Namespace) -> int:
     from zoneinfo import ZoneInfo
 
-    from api.commands.common import as_json, runtime
+    from api.commands.common import as_json, progress, runtime
     from api.measuring import baseline_json
     from api.proof import freeze_baseline
     from api.sample import first_admin
@@ -113,11 +113,12 @@ def _freeze(args: argparse.Namespace) -> int:
         zone = ZoneInfo(desk.texts.pack.store.time_zone)
         begins, ends = day(args.begins, "--from", zone), day(args.ends, "--to", zone)
         exclusions = [exclusion(text, zone) for text in args.exclude]
-        frozen = freeze_baseline(desk, first_admin(desk), begins, ends, exclusions)
+        with progress("Measuring") as advance:
+            frozen = freeze_baseline(desk, first_admin(desk), begins, ends, exclusions, advance)
     if args.json:
         as_json(baseline_json(frozen))
     else:
-        _print_head(frozen)
+        print_head(frozen, desk.texts.pack.store.time_zone)
     return 0
 
 
@@ -136,16 +137,18 @@ def _show(args: argparse.Namespace) -> int:
     if args.json:
         as_json({**baseline_json(frozen), "figures": [figure_json(f) for f in told]})
         return 0
-    _print_head(frozen)
+    print_head(frozen, desk.texts.pack.store.time_zone)
     print()
     print_figures(told)
     return 0
 
 
-def _print_head(frozen: Baseline) -> None:
-    print(
-        f"Baseline {frozen.version}: {len(frozen.table)} cases opened from {frozen.begins:%Y-%m-%d} until {frozen.ends:%Y-%m-%d}."
-    )
+def print_head(frozen: Baseline, zone: str) -> None:
+    """What a baseline is about, its days in the store's zone."""
+    from zoneinfo import ZoneInfo
+
+    begins, ends = (at.astimezone(ZoneInfo(zone)) for at in (frozen.begins, frozen.ends))
+    print(f"Baseline {frozen.version}: {len(frozen.table)} cases opened from {begins:%Y-%m-%d} until {ends:%Y-%m-%d}.")
     for text, number in frozen.excluded.items():
         print(f"  left out: {number} x {text}")
     print(f"  hash {frozen.hash}")

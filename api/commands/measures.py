@@ -27,12 +27,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         as_json(told_json(told))
     else:
-        _print(told)
+        _print(told, desk.texts.pack.store.time_zone)
     return 0
 
 
-def _print(told: Told) -> None:
-    from api.commands.baseline import print_figures
+def _print(told: Told, zone: str) -> None:
+    from api.commands.baseline import print_figures, print_head
     from evals.measures import change_words
     from evals.observe import BY_ID
     from evals.use import MEANS
@@ -40,10 +40,7 @@ def _print(told: Told) -> None:
     print(told.says)
     if told.use is None or told.baseline is None:
         return
-    before = told.baseline
-    print(
-        f"Baseline {before.version}: {len(before.table)} cases opened from {before.begins:%Y-%m-%d} until {before.ends:%Y-%m-%d}."
-    )
+    print_head(told.baseline, zone)
     print(MEANS)
     for claim in told.claims:
         if claim.issue_type and claim.verdict == "cannot tell":

@@ -62,10 +62,10 @@ def test_from_an_export_to_a_baseline_and_a_picture(desk: Callable[..., Answer],
         "pilot: team=legal and opened<2026-05-05",
     )
     assert code == 0
-    assert "Baseline 1: 35 cases" in out
-    assert "left out: 5 x pilot" in out
+    assert "Baseline 1: 36 cases opened from 2026-05-01 until 2026-06-01." in out
+    assert "left out: 4 x pilot" in out
     shown = json.loads(desk("baseline", "show", "--json")[1])
-    assert (shown["version"], shown["cases"], shown["from"]) == (1, 35, "2026-04-30T23:00:00Z")
+    assert (shown["version"], shown["cases"], shown["from"]) == (1, 36, "2026-04-30T23:00:00Z")
     assert "Time per case, end to end" in desk("baseline", "show", "--version", 1)[1]
     assert "The desk is not in use yet." in desk("measures")[1]
     assert json.loads(desk("measures", "--json")[1])["state"] == "not_in_use"

@@ -51,6 +51,13 @@ def of_file(path: Path) -> Iterator[tuple[int, Row]]:
     """
     if path.stat().st_size > MOST_WHOLE:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            if stream.read(1) == "[":
+                yield (
+                    1,
+                    f"a JSON array of more than {MOST_WHOLE >> 20} MB is not read as a whole; export one object on each line",
+                )
+                return
+            stream.seek(0)
             yield from _lines(path.name, stream)
         return
     text = intake.decode(path.read_bytes(), [])
@@ -88,7 +95,7 @@ def _lines(name: str, stream: TextIO) -> Iterator[tuple[int, Row]]:
 def _listed(text: str) -> list[tuple[int, Row]] | None:
     """The rows of one JSON array, or of an object that holds one; None when it is neither. They are counted from 1."""
     start = text.lstrip()[:1]
-    if start not in {"[", "{"} or (start == "{" and not any(f'"{key}"' in text[:200] for key in LISTS)):
+    if start not in {"[", "{"} or (start == "{" and not any(f'"{key}"' in text[:1000] for key in LISTS)):
         return None
     try:
         value: Any = json.loads(text)

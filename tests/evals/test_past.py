@@ -262,3 +262,8 @@ def test_a_large_file_is_read_line_by_line(tmp_path: Path, monkeypatch: pytest.M
     cases, _ = taken(path)
     assert len(cases) == 30
     assert cases[0].opened == datetime(2026, 4, 3, 9, tzinfo=UTC)
+    array = tmp_path / "all.json"
+    array.write_text(json.dumps([{"id": 1, "opened_at": "2026-04-03T09:00Z"}] * 3))
+    cases, reader = taken(array)
+    assert cases == []
+    assert "export one object on each line" in reader.report.rejected[0].what

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -56,14 +55,6 @@ class Evidence:
         if bool(self.day_first) == bool(self.month_first):
             return None
         return "day_first" if self.day_first else "month_first"
-
-
-def evidence(values: Iterable[object]) -> Evidence:
-    """What these values show together."""
-    found = Evidence()
-    for value in values:
-        found.see(value)
-    return found
 
 
 def read(value: Any, zone: ZoneInfo, order: Order | None) -> Read:

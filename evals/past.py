@@ -31,7 +31,7 @@ KINDS: Final[Mapping[str, StepKind]] = {
 }  # fmt: skip
 FIELDS: Final = frozenset({
     "id", *INSTANTS, "reopened_at", "reopens", "touches", "issue_type", "severity", "team", "primary_team", "channel",
-    "assignee", "satisfaction", "complaint", "error", "cost", "currency", "steps", "messages", "status",
+    "satisfaction", "complaint", "error", "cost", "currency", "steps", "messages", "status",
 })  # fmt: skip
 """What is read of a row."""
 UNUSED: Final = frozenset({

@@ -37,7 +37,6 @@ def ours(ticket: Mapping[str, Any], marks: Mapping[Any, Sequence[str]]) -> dict[
         "first_reply_at": min(map(str, replies)) if replies else None,
         "resolved_at": metric.get("solved_at") or ticket.get("solved_at"), "reopens": metric.get("reopens"),
         "satisfaction": _SCORES.get(str(_object(ticket.get("satisfaction_rating")).get("score"))),
-        "assignee": ticket.get("assignee_id"),
     }  # fmt: skip
     if given["status"] in {"new", "open", "pending", "hold"}:
         given["resolved_at"] = None  # it was solved once and came back

@@ -20,9 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.errors import PartsError, StoreError
+from api.measuring import Measuring
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
-from api.routes import casework, docs, drafts, escalations, health, hooks, incidents, pages, sessions, teamwork
+from api.routes import casework, docs, drafts, escalations, health, hooks, incidents, pages, proof, sessions, teamwork
 from api.store import audit
 from api.textwatch import keep_texts
 from api.watch import keep_watch
@@ -80,7 +81,8 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.runtime = runtime
-    for module in (drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, teamwork):
+    app.state.measuring = Measuring(runtime)
+    for module in (drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, proof, teamwork):
         app.include_router(module.router)
     app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)

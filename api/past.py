@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,10 +15,9 @@ from agent import intake
 from agent.pack import Pack
 from agent.yamlfile import read_yaml
 from api.errors import UsageError
+from evals.rows import RowMapping, Rows, of_text
 
 Progress: TypeAlias = Callable[[int, int], None]
-Rows: TypeAlias = Iterable[tuple[int, Mapping[str, Any] | str]]
-"""Line number and row; one that is a text says why it cannot be read."""
 T = TypeVar("T")
 MOST_ERRORS: Final = 50
 """Wrong rows that are told one by one."""
@@ -122,19 +118,6 @@ class PastEscalation(_Row):
         return self
 
 
-class Mapping_(BaseModel):  # noqa: N801 - `Mapping` is a type of Python
-    """How the columns of a foreign history become the fields of ours."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    fields: dict[str, str]
-    """Our field (dotted for parts, e.g. `remedy.kind`) -> their column."""
-    values: dict[str, dict[str, str]] = {}
-    """Our field -> their word -> our word."""
-    defaults: dict[str, str] = {}
-    """Our field -> its value where theirs is empty."""
-
-
 @dataclass(frozen=True, slots=True)
 class RowError:
     """What is wrong with one row."""
@@ -214,70 +197,7 @@ def rows_of(path: Path, raw: bytes, mapping: Path | None = None) -> Rows:
         BrokenFile: the mapping cannot be used.
 
     """
-    ours = read_yaml(mapping, Mapping_) if mapping else None
-    text = intake.decode(raw, [])
-    lines = _csv(text) if path.suffix.lower() in {".csv", ".tsv"} else _jsonl(text)
-    return [(line, row if isinstance(row, str) else _mapped(row, ours)) for line, row in lines]
-
-
-def _jsonl(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    for line, words in enumerate(text.split("\n"), start=1):
-        if not words.strip():
-            continue
-        try:
-            value: object = json.loads(words)
-        except (ValueError, RecursionError) as error:
-            yield (
-                line,
-                f"it is not valid JSON ({getattr(error, 'msg', 'too deep')}); write one JSON object on each line",
-            )
-            continue
-        yield (
-            line,
-            cast("dict[str, Any]", value)
-            if isinstance(value, dict)
-            else "it is not a JSON object; write one on each line",
-        )
-
-
-def _csv(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    try:
-        dialect = csv.Sniffer().sniff(text[:4096].split("\n", 1)[0], ",;\t")
-    except csv.Error:
-        dialect = csv.excel
-    reader = csv.reader(io.StringIO(text), dialect)
-    head: list[str] | None = None
-    before = 0
-    try:
-        for row in reader:
-            line, before = before + 1, reader.line_num
-            if head is None:
-                head = [name.strip() for name in row]
-            elif len(row) > len(head):
-                yield line, f"it has {len(row)} columns, the head has {len(head)}; check its quotes"
-            elif any(cell.strip() for cell in row):
-                yield line, {name: cell for name, cell in zip(head, row, strict=False) if cell.strip()}
-    except csv.Error as error:
-        yield before + 1, f"it is no CSV ({error}); check its quotes"
-
-
-def _mapped(row: Mapping[str, Any], mapping: Mapping_ | None) -> dict[str, Any]:
-    """The row in our fields; dotted names become parts."""
-    flat = dict(row)
-    if mapping is not None:
-        flat = {ours: row[theirs] for ours, theirs in mapping.fields.items() if row.get(theirs) not in (None, "")}
-        flat = {k: mapping.values.get(k, {}).get(str(v), v) for k, v in flat.items()}
-        flat = {**mapping.defaults, **flat}
-    nested: dict[str, Any] = {}
-    for name, value in flat.items():
-        whole, _, part = name.partition(".")
-        if part:
-            inner = nested.setdefault(whole, {})
-            if isinstance(inner, dict):
-                inner[part] = value
-        else:
-            nested[whole] = value
-    return nested
+    return of_text(path.name, intake.decode(raw, []), read_yaml(mapping, RowMapping) if mapping else None)
 
 
 def _checked(row: Mapping[str, Any], pack: Pack) -> PastEscalation:

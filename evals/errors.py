@@ -24,3 +24,11 @@ class BeyondRangeError(EvalsError):
 
 class IncomparableError(EvalsError):
     """Two runs answered other cases, or were scored by other scorers."""
+
+
+class QueryError(EvalsError):
+    """What is to be left out of a baseline cannot be understood."""
+
+
+class BaselineError(EvalsError):
+    """A baseline cannot be frozen, or is not what was frozen."""

@@ -43,7 +43,7 @@ from api.mailbox.threads import Threads
 from api.outbox import Outbox
 from api.outgoing.message import NotTaken
 from api.post import DeliverHandler
-from api.store import audit, cases, clocks, deliveries, incidents, queue, tables
+from api.store import audit, cases, clocks, deliveries, incidents, proof, queue, tables
 from api.store.deliveries import Arrival
 from api.store.engine import migrate, open_engine
 from api.store.precedents import Card, PrecedentArchive
@@ -53,6 +53,7 @@ from api.texttree import Tree
 from api.verbs import Rules
 from api.views import Views
 from api.worker import Worker
+from evals.past import PastCase
 from retrieval.precedent import Precedent
 from tests.fakes.desk import PROMPTS, pack
 
@@ -235,6 +236,14 @@ class Day:
         archive.put([Card(CARD, ("ORD-1",))], self.clock.now())
         archive.set_vectors("fake", {"prc_1": np.ones(4, np.float32)})
         archive.remove(["prc_2"])
+        with self.store.write("import_past") as conn:
+            proof.put(conn, [PastCase(id="0" * 64, opened=START, resolved=START)], "imp_1")
+        with self.store.write("freeze_baseline") as conn:
+            if proof.newest(conn) is None:
+                proof.keep(
+                    conn, version=1, begins_at=START, ends_at=START, cases=1, hash="0" * 64, content=b"", actor="prn_1",
+                    created_at=START,
+                )  # fmt: skip
 
     def mailbox(self, ada: Principal) -> None:
         """Two mails of one thread, each taken in and then passed in its folder."""
@@ -389,6 +398,7 @@ class Day:
             log = [entry.action for entry in reversed(ledger.log())]
             want("texts", [*ledger.tree(ledger.active()).files.values(), log[0], log[-1], log.count("confirmed")],
                  ["two", "first_start", "confirmed", 1])  # fmt: skip
+            want("past", (proof.count(conn), len(proof.heads(conn))), (1, 1))
             want("precedents", len(conn.execute(select(tables.precedents.c.id)).all()), 1)
         return found
 

@@ -20,10 +20,12 @@ from api.settings import ROOT
 from api.store import prompts as _texts  # noqa: F401 - its tables belong to the metadata
 from api.store.columns import metadata
 from api.store.engine import SCHEMA, migrate, open_engine, own, read_secret
+from api.store.proof import past_cases
 from api.store.unit import Store
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store):
+    assert past_cases.metadata is metadata, "its module is the one that no verb imports"
     with store.read() as conn:
         assert compare_metadata(MigrationContext.configure(conn), metadata) == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -69,6 +69,7 @@ class LanguageFile(_File):
     did: Words
     under_way: ByName = Field(default_factory=dict[str, Words])
     never: ByName
+    """A pattern that begins with `!` has its "not" in itself: one before or in it does not make it harmless."""
     unless: ByName = Field(default_factory=dict[str, Words])
     instructions: Words
     parcel_states: ByName
@@ -80,6 +81,8 @@ class LanguageFile(_File):
 
 Pattern: TypeAlias = re.Pattern[str]
 _NOTHING: Final = re.compile(r"(?!)")
+DENIAL: Final = "!"
+"""First character of a pattern whose "not" is what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +103,8 @@ class Phrases:
     deeds: Pattern
     """Sentences that claim a deed; the named group that matched is the action."""
     never: Mapping[str, Pattern]
+    denials: Mapping[str, Pattern]
+    """The part of `never` whose "not" is what is wrong."""
     unless: Mapping[str, Pattern]
     instructions: Pattern
     parcel_states: Pattern
@@ -183,10 +188,10 @@ def _line(path: Path, name: str) -> int:
 def _compile(file: LanguageFile, path: Path) -> Phrases:
     remedy = "|".join(p for words in file.remedies.values() for p in words)
 
-    def one(words: Words, name: str) -> Pattern:
+    def one(words: Sequence[str], name: str) -> Pattern:
         return _pattern(words, {"remedy": remedy}, path, name)
 
-    def each(by: ByName) -> dict[str, Pattern]:
+    def each(by: Mapping[str, Sequence[str]]) -> dict[str, Pattern]:
         return {name: one(words, name) for name, words in by.items()}
 
     did = "|".join(f"(?P<{name}>{'|'.join(words)})" for name, words in file.actions.items())
@@ -205,7 +210,8 @@ def _compile(file: LanguageFile, path: Path) -> Phrases:
         commits=one(file.commits, "commits"),
         duties=each(file.duties),
         deeds=_pattern([*([f"(?:{'|'.join(file.did)}) (?:{did})"] if did else []), *running], {}, path, "did"),
-        never=each(file.never),
+        never=each({rule: [p for p in words if p[0] != DENIAL] for rule, words in file.never.items()}),
+        denials=each({rule: [p[1:] for p in words if p[0] == DENIAL] for rule, words in file.never.items()}),
         unless=each(file.unless),
         instructions=one(file.instructions, "instructions"),
         parcel_states=_pattern(states, {}, path, "parcel_states"),

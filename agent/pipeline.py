@@ -232,10 +232,11 @@ def _instruction(triage: Triage, hint: str) -> str:
 @lru_cache(maxsize=1)
 def _instructions(deps: Deps) -> str:
     """What every engine is told before it sees a case; it names only the pack, so it is the same for all cases."""
-    return deps.prompts.render("triage", _lists(deps.pack))
+    return deps.prompts.render("triage", lists(deps.pack))
 
 
-def _lists(pack: Pack) -> Json:
+def lists(pack: Pack) -> Json:
+    """What the instructions name of the pack."""
     return {
         "store": {"name": pack.store.name},
         "issue_types": [

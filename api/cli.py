@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 COMMANDS: Final = (
     "serve", "worker", "draft", "import", "import-mail", "clocks", "simulate", "reindex", "prepare", "doctor", "migrate",
-    "key", "signin", "config", "prompts", "hooks", "notices", "version",
+    "key", "signin", "config", "prompts", "hooks", "notices", "eval", "version",
 )  # fmt: skip
 """Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`; see `_module`."""
 
@@ -59,9 +59,10 @@ def _known() -> tuple[type[Exception], ...]:
     """Errors whose message is for people; imported only when there is one."""
     from agent.errors import AgentError
     from api.errors import DeskError
+    from evals.errors import EvalsError
     from retrieval.errors import RetrievalError
 
-    return AgentError, DeskError, RetrievalError, OSError
+    return AgentError, DeskError, EvalsError, RetrievalError, OSError
 
 
 if __name__ == "__main__":

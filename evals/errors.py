@@ -11,8 +11,16 @@ class EvalsError(Exception):
 
 
 class DatasetError(EvalsError):
-    """A line of the dataset is no labelled escalation."""
+    """A dataset cannot be used: which file, which line, and how to mend it."""
+
+
+class RunError(EvalsError):
+    """A run cannot be begun, gone on with, read or blessed."""
 
 
 class BeyondRangeError(EvalsError):
     """An answer lies outside the years or steps that were laid out."""
+
+
+class IncomparableError(EvalsError):
+    """Two runs answered other cases, or were scored by other scorers."""

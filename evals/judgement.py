@@ -28,6 +28,7 @@ from agent.signals import Signals
 from agent.strip import body
 from agent.understand import Reader, Understanding
 from evals.errors import DatasetError, EvalsError
+from evals.stats import calibration_error
 from retrieval.precedent import Encoder
 
 Json: TypeAlias = dict[str, Any]
@@ -37,7 +38,6 @@ PROMPTS = ROOT / "prompts"
 SAMPLE = PROMPTS / "sample_store"
 DATASET = Path(__file__).parent / "datasets/judgement"
 CACHE = ROOT / "var/classifier"
-BINS = 10
 _UNDER = (4.0, 10.0, 20.0)
 """Cost of judging the most severe one, two or three levels too low; half of it for each level below."""
 
@@ -180,20 +180,6 @@ def by_language(judged: Sequence[Judged], pack: Pack) -> dict[str, Json]:
     counts = Counter(j.expected["language"] for j in judged)
     parts = {x: measure([j for j in judged if j.expected["language"] == x], pack) for x, _ in counts.most_common()}
     return {**parts, "all": measure(judged, pack)}
-
-
-def calibration_error(answers: Sequence[tuple[float, bool]], bins: int = BINS) -> float | None:
-    """Expected calibration error: mean gap between confidence and share right over equal bins, weighted by their size.
-
-    Chance alone gives about 0.05 to 0.10 on a hundred texts.
-    """
-    if not answers:
-        return None
-    gap = 0.0
-    for number in range(bins):
-        inside = [(p, ok) for p, ok in answers if min(int(p * bins), bins - 1) == number]
-        gap += abs(sum(p for p, _ in inside) - sum(ok for _, ok in inside))
-    return round(gap / len(answers), 3)
 
 
 def severity_cost(order: Sequence[str], true: str, given: str) -> float:

@@ -24,7 +24,7 @@ EMERGENCY: Final = words(
 )
 """Telephone numbers of emergency and crisis services, which need no source."""
 _EMERGENCY_CUE: Final = re.compile(
-    r"(?:call|dial|ring|emergency|ambulance|anruf|wahlen|notruf|rufen|rufnummer|unter|appel\w*|compos\w*|llam\w*|marque|chiam\w*|bel|lig\w+|numer\w+|\bor|\boder|\bou|\bo)\W[^.!?]{0,30}$"
+    r"(?:call|dial|ring|emergency|ambulance|anruf|wahlen|notruf|rufen|rufnummer|unter|appel\w*|compos\w*|llam\w*|marque|chiam\w*|bel|lig\w+|numer\w+|\bor|\boder|\bou|\bo|koninkrijk of)\W[^.!?]{0,30}$"
 )
 _ROLES: Final = {
     "placed": r"(?:placed|ordered|bestellt|bestellung vom|commande du|command[ee]+|pedido (?:del|realizado)|realizado|ordinato|effettuato|besteld|feito|encomendad)",

@@ -73,11 +73,11 @@ class Reading:
         """Whether a place lies inside such words."""
         return any(a <= start and end <= b for a, b in self.given)
 
-    def harmless(self, m: Hit, p: Phrases, *, conditional: bool = True) -> bool:
+    def harmless(self, m: Hit, p: Phrases, *, conditional: bool = True, deniable: bool = True) -> bool:
         """Whether a match is denied, only told back, or in a clause that is not yet so."""
         begin = self.text.clause(m.start)[0]
         return (
-            self.text.has(p.negations, begin, m.end)
+            (deniable and self.text.has(p.negations, begin, m.end))
             or (conditional and _opens(p.subordinate, self.text, begin, m.start))
             or told(self.text, m.start, p)
         )

@@ -16,12 +16,13 @@ def _never(r: Reading, rule: str) -> Findings:
     if entry.issue_types and r.triage.issue_type not in entry.issue_types:
         return
     for p in r.phrases:
-        for m in r.text.find(p.never[rule]):
+        found = [(m, True) for m in r.text.find(p.never[rule])] + [(m, False) for m in r.text.find(p.denials[rule])]
+        for m, deniable in sorted(found):
             unless = p.unless.get(rule)
             start, end = r.text.sentence(m.start)
             if unless and r.text.has(unless, start, end):
                 continue
-            if entry.negatable and r.harmless(m, p, conditional=entry.conditional):
+            if entry.negatable and r.harmless(m, p, conditional=entry.conditional, deniable=deniable):
                 continue
             yield r.finding(rule, f"The draft {entry.says}: {r.quote(m.start, m.end)}.", m.start, m.end)
 
@@ -81,7 +82,9 @@ def customer_deadline(r: Reading) -> Findings:
         days = [x for x in r.facts_in(start, end) if x.kind in {"date", "time", "duration"}]
         if days and all(any(fold(x.text) in slot for slot in r.evidence.known.slots) for x in days):
             continue
-        if not any(backed_by_policy(r.text, Commitment("", "", start, end), lines, p) for p in r.phrases):
+        figures = {n for x in days for n in re.findall(r"\d+", x.text)}
+        same = [(name, line) for name, line in lines if figures <= set(re.findall(r"\d+", line.raw))]
+        if not any(backed_by_policy(r.text, Commitment("", "", start, end), same, p) for p in r.phrases):
             yield f
 
 

@@ -263,3 +263,8 @@ def test_what_is_withheld_is_known_and_not_a_source():
 def test_the_index_is_made_once():
     e: Evidence = evidence()
     assert e.known is e.known
+
+
+def test_the_emergency_number_needs_no_source_in_dutch_behind_an_or():
+    body = "Bel in nood eerst 999 in het Verenigd Koninkrijk of 112 in de rest van Europa."
+    assert {f.source for f in ledger(draft(body, "nl"), evidence()) if f.text in {"999", "112"}} == {"emergency"}

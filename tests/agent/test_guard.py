@@ -363,3 +363,30 @@ def test_an_old_slot_or_a_late_message_changes_nothing_but_its_own_facts():
 def test_a_display_name_backs_no_promise(name: str):
     made = report(f"You will have your refund {name}.", customer=Customer(name))
     assert "unbacked_promise" in rules_of(made)
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "over"),
+    [
+        ("accuses", "We do not believe your story.", {}),
+        ("accuses", "Das glauben wir Ihnen nicht.", {"language": "de"}),
+        ("advises", "There is no need to see a doctor.", {}),
+        ("advises", "Damit müssen Sie nicht zum Arzt.", {"language": "de"}),
+        ("unsafe", "There is no danger.", {"issue_type": "product_safety"}),
+        ("unsafe", "Es besteht keine Gefahr.", {"issue_type": "product_safety", "language": "de"}),
+    ],
+)
+def test_a_not_that_is_what_is_wrong_excuses_nothing(rule: str, body: str, over: dict[str, Any]):
+    assert rule in rules_of(report(body, **over))
+
+
+def test_a_not_before_other_words_still_excuses_them():
+    assert "accuses" not in rules_of(report("Nobody says that you damaged it."))
+
+
+def test_a_policy_line_with_another_period_backs_no_deadline_for_the_customer():
+    lines = {"data-requests": PolicyLine("Please reply to requests for data within 30 days.", {"days": 30})}
+    assert "customer_deadline" in rules_of(report("Please reply to requests for data within 3 days.", policy=lines))
+    assert "customer_deadline" not in rules_of(
+        report("Please reply to requests for data within 30 days.", policy=lines)
+    )

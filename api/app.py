@@ -22,7 +22,19 @@ from api import problems
 from api.errors import PartsError, StoreError
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
-from api.routes import docs, drafts, escalations, health, hooks, incidents, pages, prompts, sessions, teamwork
+from api.routes import (
+    docs,
+    drafts,
+    escalations,
+    health,
+    hooks,
+    incidents,
+    pages,
+    prompt_pages,
+    prompts,
+    sessions,
+    teamwork,
+)
 from api.store import audit
 from api.textwatch import keep_texts
 from api.watch import keep_watch
@@ -89,6 +101,7 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         incidents,
         pages,
         prompts,
+        prompt_pages,
         teamwork,
     ):
         app.include_router(module.router)

@@ -34,6 +34,7 @@ class Policy:
         """
         who = _caller(request)
         who.need(self.action)
+        request.state.who = who
         return who
 
 

@@ -191,6 +191,7 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
         "money": say.money,
         "path": request.url.path,
     }
+    context.setdefault("who", getattr(request.state, "who", None))
     return HTMLResponse(_templates().get_template(template).render(context), status)
 
 

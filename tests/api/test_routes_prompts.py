@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from fastapi.testclient import TestClient
 
 from agent import learn
 from agent.retext import with_texts
-from api import livetexts, rehearsing, sample, trial, trial_child
+from api import cli, livetexts, rehearsing, sample, trial, trial_child
 from api.app import create_app
+from api.commands import common
 from api.parts import Loaded, Parts
 from api.promptrates import rates
 from api.settings import load
@@ -253,3 +255,24 @@ def test_the_matrix_marks_what_no_file_covers(client: TestClient, desk: Runtime)
     page = client.get("/prompts/matrix", headers=key(desk, "Ann")).text
     assert "Gap: English" in page  # there is no German text here
     assert 'href="/prompts/reply/en/chargeback"' in page or 'href="/prompts/brief/en"' in page
+
+
+def test_the_command_names_each_case_whose_text_changes_and_keeps_evidence(
+    client: TestClient, desk: Runtime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    @contextmanager
+    def held(**_: object) -> Iterator[Runtime]:
+        yield desk
+
+    monkeypatch.setattr(common, "runtime", held)
+    assert cli.main(["prompts", "rehearse", "--eval-set"]) == 2
+    assert "nothing to rehearse" in capsys.readouterr().err
+    edit(client, key(desk, "Ann"), GREETING, "Hello", "Good day")
+    assert cli.main(["prompts", "rehearse", "--eval-set", "--most", "6"]) == 0
+    told = capsys.readouterr().out
+    assert "  + Good day" in told
+    evidence = desk.prompting.ledger.evidence(desk.live.disk().hash)[0]
+    assert (evidence.kind, evidence.passed) == ("rehearsal", True)
+    assert told.rstrip().endswith(f"{evidence.summary}. Kept as evidence {evidence.id}.")
+    assert cli.main(["prompts", "rehearse", "--cases", "501"]) == 2
+    assert "0 to 500" in capsys.readouterr().err

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from sqlalchemy import select
+
 from agent.pack import Pack
 from agent.prompts import SHORT
 from api.errors import NotFoundError
+from api.livetexts import FILES
 from api.promptlook import DISK, PromptLook, Row
 from api.promptrates import Rate, rates
 from api.store.prompts import Entry
+from api.store.tables import principals
 from api.texttree import Tree, digest
 from api.versions import reach
 from api.wiring import Runtime
@@ -137,6 +141,13 @@ def versions_of(desk: Runtime, id_: str, active: str) -> tuple[Version, ...]:
         if entry.action != "proposed" and version and version not in {one.version for one in found}:
             found.append(Version(entry, version, seen.get((id_, version[:SHORT]), _NONE), version == active))
     return tuple(found)
+
+
+def actors(desk: Runtime) -> Mapping[str, str]:
+    """Who is meant by the ids in the log."""
+    with desk.store.read() as conn:
+        found = {row.id: str(row.name) for row in conn.execute(select(principals.c.id, principals.c.name))}
+    return {**found, FILES.id: FILES.name}
 
 
 def matrix(desk: Runtime) -> Mapping[str, Sequence[Gap]]:

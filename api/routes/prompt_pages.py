@@ -17,6 +17,7 @@ from api.promptlook import ACTIVE, DISK
 from api.rehearsing import LAST, MOST, rehearse
 from api.routes.pages import LANGUAGES, render
 from api.routes.prompts import said, save
+from api.texttree import Tree
 from api.trial import Tried
 from api.wiring import Runtime
 from evals.textdiff import Row, side_by_side
@@ -52,12 +53,15 @@ def list_page(request: Request, desk: Desk, who: Reviewer, done: str = "") -> Re
         groups.setdefault(promptview.KINDS.get(line.row.kind, "Broken" if line.row.problem else "Other"), []).append(
             line
         )
-    changed = [line for line in found if line.row.state != "active"]
+    disk, active = desk.prompting.disk_or_none() or desk.live.tree, desk.live.tree
+    edited = {id_ for id_ in {*disk.paths, *active.paths} if _text(disk, id_) != _text(active, id_)}
+    changed = [line for line in found if line.row.id in edited or line.row.problem]
+    reached = [line for line in found if line.row.state != "active" and line not in changed]
     proposals = [entry for entry in desk.prompting.ledger.proposals() if entry.actor != who.id]
     return render(
-        request, "prompts.html", title="Prompts", groups=dict(sorted(groups.items())), changed=changed,
+        request, "prompts.html", title="Prompts", groups=dict(sorted(groups.items())), changed=changed, reached=reached,
         admin=who.may("admin"), done=DONE.get(done, ""), proposals=proposals, policy=desk.texts.activation.policy,
-        evidence=desk.prompting.ledger.evidence(_disk_hash(desk)), last=LAST, problem="",
+        evidence=desk.prompting.ledger.evidence(_disk_hash(desk)), last=LAST,
     )  # fmt: skip
 
 
@@ -78,7 +82,7 @@ def history_page(request: Request, desk: Desk, who: Reviewer, id: str = "") -> R
     entries = desk.prompting.history(id)
     return render(
         request, "prompts_history.html", title="History", entries=entries, id=id, admin=who.may("admin"),
-        actions=_ACTIONS,
+        actions=_ACTIONS, actors=promptview.actors(desk),
     )  # fmt: skip
 
 
@@ -191,6 +195,10 @@ def _editor(
 
 def _told(outcome: Outcome, done: str) -> Response:
     return RedirectResponse(f"/prompts?{urlencode({'done': 'waiting' if outcome.waits_for else done})}", 303)
+
+
+def _text(tree: Tree, id_: str) -> str | None:
+    return tree.files[tree.paths[id_]] if id_ in tree.paths else None
 
 
 def _disk_hash(desk: Runtime) -> str:

@@ -23,6 +23,7 @@ from api.errors import PartsError, StoreError
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
 from api.routes import (
+    casework,
     docs,
     drafts,
     escalations,
@@ -51,7 +52,8 @@ STATIC: Final = "static"
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -92,18 +94,8 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
     )  # fmt: skip
     app.state.runtime = runtime
     for module in (
-        drafts,
-        escalations,
-        hooks,
-        health,
-        sessions,
-        docs,
-        incidents,
-        pages,
-        prompts,
-        prompt_pages,
-        teamwork,
-    ):
+        drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, prompts, prompt_pages, teamwork,
+    ):  # fmt: skip
         app.include_router(module.router)
     app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)

@@ -33,8 +33,8 @@ class Policy:
 
         """
         who = _caller(request)
-        who.need(self.action)
         request.state.who = who
+        who.need(self.action)
         return who
 
 
@@ -52,6 +52,7 @@ Reader: TypeAlias = Annotated[Principal, Depends(Policy("read"))]
 Receiver: TypeAlias = Annotated[Principal, Depends(Policy("receive"))]
 Worker: TypeAlias = Annotated[Principal, Depends(Policy("work"))]
 Reviewer: TypeAlias = Annotated[Principal, Depends(Policy("review"))]
+Rater: TypeAlias = Annotated[Principal, Depends(Policy("rate"))]
 Admin: TypeAlias = Annotated[Principal, Depends(Policy("admin"))]
 
 

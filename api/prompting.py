@@ -38,11 +38,14 @@ class Prompting(PromptLook):
 
         Raises:
             ForbiddenError: not an admin.
-            BrokenFile: the id cannot name a file, or its folder is missing or a link.
+            InvalidError: the id cannot name a file, its folder is missing or a link, or the text is too long.
 
         """
         who.need("admin")
-        write_file(self.live.prompts, self.live.store, path_named(id_), text)
+        try:
+            write_file(self.live.prompts, self.live.store, path_named(id_), text)
+        except (BrokenFile, UnicodeEncodeError) as broken:
+            raise InvalidError(f"Nothing was saved. {broken}") from None
 
     def note_evidence(self, who: Principal, tree: Tree, kind: str, summary: str, *, passed: bool) -> Evidence:
         """Keep what an eval or a rehearsal said of a tree, so that an activation may rest on it."""

@@ -14,7 +14,7 @@ from api.errors import NotFoundError
 from api.fixtures import Fixture, read_fixtures
 from api.livetexts import LiveTexts
 from api.store.prompts import Entry, Ledger
-from api.texttree import Tree, path_named
+from api.texttree import Tree
 from api.trial import Problem, Tried, try_texts
 from api.versions import changes, said, versions
 
@@ -133,7 +133,8 @@ class PromptLook:
         """
         tree = self.tree(id_, of)
         if text is not None:
-            tree = Tree({**tree.files, path_named(id_): text})
+            self.known([id_], tree)
+            tree = Tree({**tree.files, tree.paths[id_]: text})
         if id_ not in tree.paths or not tree.paths[id_].endswith(".md"):
             raise NotFoundError("prompt", id_)
         if isinstance(values, str):

@@ -47,9 +47,11 @@ from api.store.unit import Store
 from api.texts import HOOKS, Texts
 from api.verbs import Rules
 from api.views import Views
+from api.wire import Json
 from api.worker import Worker
 
 if TYPE_CHECKING:
+    from agent.case import Escalation, GuardReport
     from agent.outbreak import Trace
     from agent.pipeline import Deps
     from agent.promises import Commitment
@@ -185,7 +187,7 @@ def build_runtime(
     )
     bell = Bell()
     helpdesks = _helpdesks(settings, texts, clock) if helpdesks is None else helpdesks
-    desk = Desk(store, clock, _rules(texts, frozenset(helpdesks)))
+    desk = Desk(store, clock, _rules(texts, frozenset(helpdesks), orders))
     post = _post(settings, texts, desk, clock, helpdesks)
     live.listeners.append(partial(_swap, live, desk, post, parts))
     desk.on_work = bell.ring
@@ -200,15 +202,16 @@ def build_runtime(
     )  # fmt: skip
 
 
-def _rules(texts: Texts, helpdesks: frozenset[str]) -> Rules:
-    return Rules(texts.pack, partial(_commitments, texts), texts.outbreak, helpdesks)
+def _rules(texts: Texts, helpdesks: frozenset[str], orders: OrderBook) -> Rules:
+    said, again = partial(_commitments, texts), partial(_recheck, texts, orders)
+    return Rules(texts.pack, said, texts.outbreak, helpdesks, orders, again)
 
 
 def _swap(live: LiveTexts, desk: Desk, post: PostOffice, parts: Parts, texts: Texts) -> None:
     """Whatever holds texts goes on with those in use now. The drafter is swapped as a whole: a case that is being
     drafted ends with the texts that it began with.
     """
-    desk.adopt(_rules(texts, frozenset(desk.rules.helpdesks)))
+    desk.adopt(_rules(texts, frozenset(desk.rules.helpdesks), desk.rules.orders))
     post.notices.take(texts.pack, texts.prompts)
     parts.swap(partial(retexted, live))
 
@@ -278,6 +281,13 @@ def _commitments(texts: Texts, text: str, language: str, now: datetime) -> Seque
     from agent.promises import commitments
 
     return commitments(text, language, texts.rules.phrases, now)
+
+
+def _recheck(texts: Texts, orders: OrderBook, case: Escalation, proposal: Json, body: Json, **at: Any) -> GuardReport:
+    """What the guard says of words that a person changed."""
+    from agent.recheck import Recheck
+
+    return Recheck(texts.pack, texts.prompts, texts.rules, orders).run(case, proposal, body, **at)
 
 
 def _helpdesks(settings: Settings, texts: Texts, clock: Clock) -> dict[str, Helpdesk]:

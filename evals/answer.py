@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent import casefile, guard, pipeline, wording
+from agent import casefile, guard, wording
 from agent.case import Citation, Draft, DraftKind, Finding, GuardReport, Promise, ProposedAction, Triage
 from agent.facts import Evidence, PolicyLine, Slot, StoreFacts
 from agent.guard import RULES, Rulebook
@@ -144,7 +144,7 @@ def load_grounds(prompts: Path = PROMPTS, store: Path = SAMPLE) -> Grounds:
         pack,
         guard.load_rulebook(prompts, pack),
         Reader(pack, Signals(pack), blank, blank),
-        load_prompts(prompts).render("triage", pipeline.lists(pack)),
+        load_prompts(prompts).render("triage", casefile.lists(pack)),
     )
 
 
@@ -238,7 +238,7 @@ def gather(answer: Answer) -> Evidence:
     """The evidence of a case for the draft of an answer: an order only when the customer is verified, or for a colleague."""
     case, pack, form = answer.case.escalation, answer.grounds.pack, answer.form
     seen = answer.grounds.understanding(answer.case)
-    context = casefile.look_up(case, seen, NoOrders())
+    context = casefile.look_up(case, seen.entities, NoOrders())
     brief = form.draft is not None and form.draft.kind == "brief"
     shown = brief or context.customer_verified is True
     language = form.draft.language if form.draft else form.language

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "check the settings (config check)"
+HELP = "check the settings and files, or write the schema files of prompts and pack"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What to do with the settings."""
-    parser.add_argument("what", choices=["check"], help="check: print every setting in use, then read pack and prompts")
+    about = "check: print every setting in use, then read pack and prompts; schema: as `desk prompts schema`"
+    parser.add_argument("what", choices=["check", "schema"], help=about)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings; a broken one, or a broken file, is told with file, line and fix."""
+    if args.what == "schema":
+        from api.commands.prompts import schema
+
+        return schema(args)
     from agent.hookmap import load_hooks
     from agent.pack import load_pack
     from agent.prompts import load_prompts

@@ -60,13 +60,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("ids", nargs="*", metavar="id", help="only these, with their partials (default: all)")
     one.add_argument("--to", default="", metavar="VERSION", help="from `history` (default: the one before)")
     one.add_argument("--reason", required=True, help="why, in a sentence")
-    add("schema", _schema, "write the JSON Schema files by which editors help with prompt and pack files")
+    add("schema", schema, "write the JSON Schema files by which editors help with prompt and pack files")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it; exit code 1 when something is broken or waits for a second person."""
     verb: Callable[..., int] = args.verb
-    if verb is _schema:
+    if verb is schema:
         return verb(args)
     from api.commands.common import runtime
 
@@ -244,7 +244,8 @@ def _history(args: argparse.Namespace, desk: Runtime) -> int:
     return 0
 
 
-def _schema(args: argparse.Namespace) -> int:
+def schema(args: argparse.Namespace) -> int:
+    """Write the schema files."""
     from api.commands.common import settings
     from api.schemas import write_schemas
 

@@ -39,16 +39,21 @@ def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no
     """200 when drafts can be written, else 503; either way how each part stands, the mailbox too where there is one, and
     what is wrong with edited texts, which are not in use then.
     """
+    body = health(desk)
+    return JSONResponse(body, 200 if body["ready"] else 503)
+
+
+def health(desk: Runtime) -> dict[str, Any]:
+    """How each part stands: `ready` as a whole, `degraded`, `parts`, `texts`, and `precedents` in numbers."""
     parts = {"store": _store(desk), **desk.parts.state, **desk.beside}
     loaded = desk.parts.loaded
     parts["clocks"] = _clocks(desk) if parts["store"] == READY else "unknown"
     ready = loaded is not None and parts["store"] == READY and parts["clocks"] == READY
+    counts: dict[str, int] = {}
     if loaded is not None:
-        health = loaded.search.health
-        parts["precedents"] = READY if health.state == READY else f"{health.state}: {health.reason}".rstrip(": ")
-        counts = {"searchable": health.precedents, "waiting": health.waiting}
-    else:
-        counts = {}
+        found = loaded.search.health
+        parts["precedents"] = READY if found.state == READY else f"{found.state}: {found.reason}".rstrip(": ")
+        counts = {"searchable": found.precedents, "waiting": found.waiting}
     problems = [asdict(problem) for problem in desk.live.problems]
     if desk.texts.problem:
         parts["texts"] = f"the active version is in use, not the files on disk: {desk.texts.problem}"
@@ -56,8 +61,7 @@ def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no
         parts["texts"] = desk.live.note
     texts = {"active": desk.texts.tree[:SHORT], "problems": problems}
     degraded = ready and "texts" in parts
-    body: dict[str, Any] = {"ready": ready, "degraded": degraded, "parts": parts, "texts": texts, "precedents": counts}
-    return JSONResponse(body, 200 if ready else 503)
+    return {"ready": ready, "degraded": degraded, "parts": parts, "texts": texts, "precedents": counts}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

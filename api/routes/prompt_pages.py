@@ -15,7 +15,8 @@ from api.policy import Admin, Desk, Reviewer
 from api.prompting import Outcome
 from api.promptlook import ACTIVE, DISK
 from api.rehearsing import LAST, MOST, rehearse
-from api.routes.pages import LANGUAGES, render
+from api.routes.pages.frame import render
+from api.routes.pages.new import LANGUAGES
 from api.routes.prompts import said, save
 from api.texttree import Tree
 from api.trial import Tried

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_pages import ARGS, CHROMIUM
+from tests.browser.conftest import ARGS, CHROMIUM
 from tests.fakes.desk import PROMPTS, Pinned, toy_deps
 from tests.fakes.parts import NoEncoder, NoSearch
 

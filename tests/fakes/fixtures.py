@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent import pipeline
+from agent import casefile, pipeline
 from tests.fakes import desk
 from tests.flows.cassette_drive import cases
 
@@ -43,7 +43,7 @@ def made() -> dict[str, dict[str, Any]]:
         "messages": ["My lamp broke.", HOSTILE],
     }
     found["model"] = fixture("what a language model is given", ("draft/*",), case)
-    found["lists"] = fixture("the lists of the pack", ("triage",), pipeline._lists(desk.pack()))
+    found["lists"] = fixture("the lists of the pack", ("triage",), casefile.lists(desk.pack()))
     return {**found, **notices()}
 
 

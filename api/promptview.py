@@ -26,8 +26,8 @@ STATES: Final = {
 }  # fmt: skip
 """How far a file came, in words for people."""
 KINDS: Final = {
-    "draft": "Instructions for a model", "reply": "Replies", "brief": "Briefs for a person", "partial": "Partials",
-    "pack": "Policy of the store", "triage": "Triage", "judge": "Judges", "notice": "Notices",
+    "draft": "Instructions for a model", "reply": "Replies", "brief": "Briefs and notices for people", "partial": "Partials",
+    "pack": "Policy of the store", "triage": "Triage", "judge": "Judges",
 }  # fmt: skip
 MOST_ID: Final = 300
 _NONE: Final = Rate()

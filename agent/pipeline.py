@@ -81,7 +81,7 @@ class Deps:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """A case after everything but the engine."""
 
     case: Escalation
@@ -106,16 +106,10 @@ async def propose(escalation: Escalation, deps: Deps, *, now: datetime, hint: st
     """
     timing: dict[str, float] = {}
     started = time.perf_counter()
-    try:
-        read = await asyncio.get_running_loop().run_in_executor(_READERS, _read, escalation, deps, now, timing)
-    except Exception as e:  # the fall to a human: whatever fails, the case reaches a person
-        log.exception("case %s could not be read", escalation.id)
-        return _unread(escalation, deps, now, e)
-    try:
-        proposal = await _engine(read, deps, now, hint, timing)
-    except Exception as e:  # as above
-        log.exception("case %s could not be drafted", escalation.id)
-        proposal = _undrafted(read, deps, f"no draft could be written ({type(e).__name__})")
+    read = await understood(escalation, deps, now, timing)
+    if isinstance(read, Proposal):
+        return read
+    proposal = await answered(read, deps, now, hint, timing)
     if deps.tracer is not None:
         triage = proposal.triage
         proposal = replace(proposal, trace=deps.tracer.trace(read.case, read.seen, triage.issue_type, triage.severity))
@@ -123,7 +117,25 @@ async def propose(escalation: Escalation, deps: Deps, *, now: datetime, hint: st
     return replace(proposal, timing_ms={k: round(v, 2) for k, v in timing.items()})
 
 
-def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, float]) -> _Read:
+async def understood(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, float]) -> Read | Proposal:
+    """Everything before the engine; of prompts only the set of languages counts. A case that fails is given to a person."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_READERS, _read, escalation, deps, now, timing)
+    except Exception as e:  # the fall to a human: whatever fails, the case reaches a person
+        log.exception("case %s could not be read", escalation.id)
+        return _unread(escalation, deps, e)
+
+
+async def answered(read: Read, deps: Deps, now: datetime, hint: str, timing: dict[str, float]) -> Proposal:
+    """The engine and the guard over a case that was read."""
+    try:
+        return await _engine(read, deps, now, hint, timing)
+    except Exception as e:  # as above
+        log.exception("case %s could not be drafted", read.case.id)
+        return _undrafted(read, deps, f"no draft could be written ({type(e).__name__})")
+
+
+def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, float]) -> Read:
     pack = deps.pack
     clocked = _Stopwatch(timing)
     seen = deps.reader.read(escalation, now)
@@ -148,21 +160,16 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
     view = casefile.view(
         pack, deps.signals, case, seen, triage, context, lacking, slot, found.hits, language, now, issue
     )
-    return _Read(case, seen, triage, found, lacking, language, slot, view)
+    return Read(case, seen, triage, found, lacking, language, slot, view)
 
 
-async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dict[str, float]) -> Proposal:
+async def _engine(read: Read, deps: Deps, now: datetime, hint: str, timing: dict[str, float]) -> Proposal:
     clocked = _Stopwatch(timing)
     instructions, instruction = _instructions(deps), _instruction(read.triage, hint)
     file, wish = _case_file(read, hint), deps.prompts.get(instruction).head.model.settings()
-    prompt = deps.prompts.render(
-        "draft/case",
-        {
-            "case_file": file,
-            "instruction": deps.prompts.render(instruction, {}),
-            "messages": [m.text for m in read.case.messages],
-        },
-    )
+    messages = [m.text for m in read.case.messages]
+    values = {"case_file": file, "instruction": deps.prompts.render(instruction, {}), "messages": messages}
+    prompt = deps.prompts.render("draft/case", values)
     clocked("prompt")
     result = await desk_agent().run(
         prompt,
@@ -179,28 +186,17 @@ async def _engine(read: _Read, deps: Deps, now: datetime, hint: str, timing: dic
     report = guard.check(draft, triage, evidence, deps.rulebook)
     clocked("guard")
     state, why = _state(triage, draft, report)
+    due = casefile.clocks(deps.pack, read.case, triage.severity, triage.issue_type, read.seen)
     return Proposal(
-        case_id=read.case.id,
-        engine=by.engine,
-        degraded=by.degraded,
-        degraded_reason=by.reason,
-        triage=triage,
-        entities=read.seen.entities,
-        draft=draft,
-        guard=report,
-        precedents=read.found.hits,
-        precedents_note=read.found.note or "",
-        clocks=casefile.clocks(deps.pack, read.case, triage.severity, triage.issue_type, read.seen),
-        missing_facts=read.missing,
-        state=state,
-        state_reason=why,
-        timing_ms={},
-        usage=by.usage,
+        case_id=read.case.id, engine=by.engine, degraded=by.degraded, degraded_reason=by.reason, triage=triage,
+        entities=read.seen.entities, draft=draft, guard=report, precedents=read.found.hits,
+        precedents_note=read.found.note or "", clocks=due, missing_facts=read.missing, state=state, state_reason=why,
+        timing_ms={}, usage=by.usage,
         versions={**deps.versions, **used(deps.prompts, instruction, file, by.engine)},
-    )
+    )  # fmt: skip
 
 
-def _case_file(read: _Read, hint: str) -> Json:
+def _case_file(read: Read, hint: str) -> Json:
     """What an engine is given of the case: the view, and the triage that rules and classifier made."""
     triage = read.triage
     return {
@@ -236,7 +232,7 @@ def _instructions(deps: Deps) -> str:
     return deps.prompts.render("triage", casefile.lists(deps.pack))
 
 
-def _bench(read: _Read, deps: Deps, instructions: str, now: datetime) -> Bench:
+def _bench(read: Read, deps: Deps, instructions: str, now: datetime) -> Bench:
     """The tools' world, bound to this case's verified customer."""
     own = read.view["order"]
 
@@ -300,7 +296,7 @@ def _money(amount: str | None, currency: str) -> Money | None:
 
 
 def _evidence(
-    read: _Read, deps: Deps, draft: Draft, now: datetime, prompts: Sequence[str], *, first_message: bool
+    read: Read, deps: Deps, draft: Draft, now: datetime, prompts: Sequence[str], *, first_message: bool
 ) -> Evidence:
     """What the draft may rest on: the order only when the customer is verified or a colleague alone reads it."""
     store, context = deps.pack.store, read.case.context
@@ -351,7 +347,7 @@ def _state(triage: Triage, draft: Draft, report: GuardReport) -> tuple[Any, str]
     return "ready", ""
 
 
-def _undrafted(read: _Read, deps: Deps, why: str) -> Proposal:
+def _undrafted(read: Read, deps: Deps, why: str) -> Proposal:
     return Proposal(
         read.case.id, EMBEDDED, True, why, read.triage, read.seen.entities, None, GuardReport("clear"), read.found.hits,
         read.found.note or "", casefile.clocks(deps.pack, read.case, read.triage.severity, read.triage.issue_type, read.seen),
@@ -360,9 +356,8 @@ def _undrafted(read: _Read, deps: Deps, why: str) -> Proposal:
     )  # fmt: skip
 
 
-def _unread(case: Escalation, deps: Deps, now: datetime, error: Exception) -> Proposal:
+def _unread(case: Escalation, deps: Deps, error: Exception) -> Proposal:
     """A case that could not even be read: the most cautious triage, and a person."""
-    del now
     pack = deps.pack
     kind, severity = list(pack.issue_types)[-1], pack.severity_order[min(1, len(pack.severity_order) - 1)]
     why = f"the case could not be read ({type(error).__name__}); a person must look at it"

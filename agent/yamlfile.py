@@ -148,3 +148,8 @@ def place_of(text: str, where: tuple[str | int, ...]) -> tuple[int, int]:
         else:
             break
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+def line_of(text: str, where: tuple[str | int, ...]) -> int:
+    """The 1-based line at which the node at `where` (or its nearest parent) stands."""
+    return place_of(text, where)[0]

@@ -23,7 +23,21 @@ from api.errors import PartsError, StoreError
 from api.measuring import Measuring
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
-from api.routes import casework, docs, drafts, escalations, health, hooks, incidents, pages, proof, sessions, teamwork
+from api.routes import (
+    casework,
+    docs,
+    drafts,
+    escalations,
+    health,
+    hooks,
+    incidents,
+    pages,
+    prompt_pages,
+    prompts,
+    proof,
+    sessions,
+    teamwork,
+)
 from api.store import audit
 from api.textwatch import keep_texts
 from api.watch import keep_watch
@@ -82,7 +96,10 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
     )  # fmt: skip
     app.state.runtime = runtime
     app.state.measuring = Measuring(runtime)
-    for module in (drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, proof, teamwork):
+    for module in (
+        drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, prompts, prompt_pages, proof,
+        teamwork,
+    ):  # fmt: skip
         app.include_router(module.router)
     app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 
 class DeskError(Exception):
@@ -72,12 +73,30 @@ class ConflictError(DeskError):
     """The request does not fit the present state."""
 
 
+class BrokenText(Protocol):
+    """What is wrong with one file."""
+
+    @property
+    def file(self) -> str:
+        """Path of the file."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, where, and the way out."""
+        ...
+
+
 class BrokenTextsError(InvalidError):
     """Texts that somebody wants to activate are broken; `problems` names each with file, line, column and fix."""
 
-    def __init__(self, message: str, problems: Sequence[object]) -> None:
+    def __init__(self, message: str, problems: Sequence[BrokenText]) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+
+    def as_fields(self) -> list[dict[str, str]]:
+        """Each problem under the name of its file."""
+        return [{"field": one.file, "detail": one.sentence} for one in self.problems]
 
 
 class IdempotencyConflictError(ConflictError):

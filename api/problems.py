@@ -91,6 +91,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, BadInput):
         status = 400 if error.field == "body" else 413 if error.fix.startswith("send at most") else 422
         return Problem(status, str(error), [{"field": error.field, "detail": str(error)}])
+    if isinstance(error, errors.BrokenTextsError):
+        return Problem(status, str(error), error.as_fields())
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if getattr(error, "retryable", False):
         headers["Retry-After"] = str(getattr(error, "wait_s", RETRY_AFTER_S))

@@ -42,6 +42,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one = add("diff", _diff, "how a file on disk differs from the active version")
     one.add_argument("id", nargs="?", default="", help="default: all that differ")
     one.add_argument("versions", nargs="*", default=[], help="two versions: active, disk, or from `history`")
+    one = add("rehearse", _rehearse, "what the files on disk would change on known cases", who=True)
+    one.add_argument("ids", nargs="*", metavar="id", help="only these, with their partials (default: all)")
+    one.add_argument("--cases", type=int, default=None, metavar="N", help="the newest N real cases (default: 50)")
+    one.add_argument("--eval-set", action="store_true", help="only the stored eval set, unless --cases is given too")
+    one.add_argument("--most", type=int, default=None, metavar="N", help="at most N cases of the eval set")
     one = add("activate", _activate, "make the files on disk the active version", who=True)
     one.add_argument("ids", nargs="*", metavar="id", help="only these, with their partials (default: all)")
     one.add_argument("--reason", required=True, help="why, in a sentence")
@@ -158,6 +163,34 @@ def _diff(args: argparse.Namespace, desk: Runtime) -> int:
         return 0
     print("\n".join(text for text in found.values() if text) or "No text differs.")
     return 0
+
+
+def _rehearse(args: argparse.Namespace, desk: Runtime) -> int:
+    from api.commands import common
+    from api.rehearsing import LAST, as_json, rehearse
+
+    last = args.cases if args.cases is not None else 0 if args.eval_set else LAST
+    common.loaded(desk)
+    with common.progress("Rehearsing") as advance:
+        told = rehearse(
+            desk, _who(args, desk), args.ids or None, last=last, eval_set=args.eval_set or args.cases is None,
+            most=args.most, progress=advance,
+        )  # fmt: skip
+    result = told.result
+    if args.json:
+        _print(as_json(told))
+        return int(not result.passed)
+    for one in result.changed:
+        print(f"{one.name}: {', '.join(one.kinds)}")
+        for why in one.worse:
+            print(f"  worse: {why}")
+        for change in one.changes:
+            if change.kind != "text":
+                print(f"  {change.kind}: {change.before or '-'} -> {change.after or '-'}")
+        if "text" in one.kinds:
+            print("\n".join(f"  {line}" for line in one.diff()))
+    print(f"{result.summary}. Kept as evidence {told.evidence.id}.")
+    return int(not result.passed)
 
 
 def _activate(args: argparse.Namespace, desk: Runtime) -> int:

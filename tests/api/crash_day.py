@@ -320,7 +320,7 @@ class Day:
             self.desk.resolve_finding(ada, lamp.draft.id, 1, "the label says so", **read, key="f")
         self.desk.take_over(ada, ids["poison"], key="h")
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[str]:  # noqa: PLR0915 - a list of facts, each in a line
         """What was lost or done twice."""
         found: list[str] = []
 

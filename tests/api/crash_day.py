@@ -30,6 +30,7 @@ from agent.states import fold
 from api import faultpoint
 from api.auth import WORKER, Doors, Principal
 from api.desk import Desk, DraftWork
+from api.erasure import erase_rows
 from api.errors import ConflictError
 from api.hooks.handler import DeadLetters, HookHandler
 from api.hooks.maps import Maps
@@ -173,6 +174,7 @@ class Day:
             queue.put(conn, "draft", {"draft": self.views.case(ada, kettle).row.draft_id}, now=self.clock.now())
         self.work()
         self.others(ada)
+        self.erasure(ada)
         self.clock.at += timedelta(days=2)
         while self.desk.sweep(WORKER):
             pass
@@ -212,6 +214,11 @@ class Day:
         for row in dead.all(ada):
             dead.replay(ada, row["id"])
         work()
+
+    def erasure(self, ada: Principal) -> None:
+        """A customer asks to be forgotten."""
+        self.desk.receive(ada, {"text": "erin", "customer": {"email": "e@q.example"}}, key="erin")
+        erase_rows(self.desk, ada, [self.store.keyed("customer", "e@q.example")], (), lambda _: 0)
 
     def memory(self) -> None:
         archive = PrecedentArchive(self.store)
@@ -305,7 +312,8 @@ class Day:
         outside = (self.home / "outside.log").read_text().split("\n")
         with self.store.read() as conn:
             rows = {row["title"]: row for row in conn.execute(select(tables.cases)).mappings()}
-            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 4)
+            want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 5)
+            want("erased", [rows[""][name] for name in ("customer_key", "payload", "status")], ["", None, "closed"])
             for line in outside:
                 if line.startswith(("acknowledged kettle", "acknowledged poison")):
                     want(line, rows[line.split()[1]]["id"], line.split()[2])

@@ -22,6 +22,7 @@ from api import problems
 from api.errors import PartsError, StoreError
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
+from api.routes import audit as audit_routes
 from api.routes import casework, docs, drafts, escalations, health, hooks, incidents, pages, sessions, teamwork
 from api.store import audit
 from api.watch import keep_watch
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 UPKEEP_S: Final = 60.0
 """How often the index is checked when nothing changes."""
+ANCHOR_S: Final = 3600.0
+"""Seconds between two notes of the head of the event log."""
 LOOK_S: Final = 2.0
 """How often new vectors are looked for."""
 
@@ -79,7 +82,19 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.runtime = runtime
-    for module in (drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, teamwork):
+    for module in (
+        drafts,
+        escalations,
+        casework,
+        hooks,
+        health,
+        sessions,
+        docs,
+        incidents,
+        pages,
+        teamwork,
+        audit_routes,
+    ):
         app.include_router(module.router)
     app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)
@@ -112,6 +127,7 @@ async def running(runtime: Runtime, first_start: Callable[[Runtime], None] | Non
         tasks = [asyncio.create_task(_keep_up(runtime), name="upkeep")]
         if worker is not None:
             tasks.append(asyncio.create_task(keep_watch(runtime.desk), name="watch"))
+        tasks.append(asyncio.create_task(_anchor_hourly(runtime), name="anchor"))
         if first_start is not None:
             tasks.append(asyncio.create_task(asyncio.to_thread(first_start, runtime), name="first start"))
         stack.push_async_callback(_cancel, tasks)
@@ -172,7 +188,16 @@ async def _finish(stop: Callable[[], None], work: asyncio.Task[None]) -> None:
 def _anchor(runtime: Runtime) -> None:
     """The head of the event log is written down outside the database, so that a cut-off end is seen."""
     with runtime.store.read() as conn:
-        audit.anchor(conn, runtime.settings.home / "anchors.txt", runtime.clock.now())
+        audit.anchor(conn, runtime.settings.home / audit.HEADS, runtime.clock.now())
+
+
+async def _anchor_hourly(runtime: Runtime) -> None:
+    while True:
+        await asyncio.sleep(ANCHOR_S)
+        try:
+            await asyncio.to_thread(_anchor, runtime)
+        except (StoreError, OSError) as error:
+            log.warning("the head of the event log could not be written down: %s", error)
 
 
 class Edge:

@@ -26,6 +26,7 @@ from api.store import erasure as rows
 from api.store.erasure import Traces
 from api.store.unit import Store, canonical
 from api.wiring import Runtime
+from retrieval.errors import IndexLockedError
 from retrieval.folder import IndexFolder
 
 REPORTS: Final = "erasures"
@@ -62,8 +63,7 @@ def erase(desk: Runtime, who: Principal, customers: Sequence[str], *, dry_run: b
 
     Raises:
         InvalidError: a customer is neither of these.
-        IndexLockedError: another process uses the index.
-        StoreBusyError: a reader kept old pages in use; the rows are empty, and doing it again ends it.
+        StoreBusyError: another process uses the index, and nothing was erased; or a reader kept old pages in use; the rows are empty, and doing it again ends it.
 
     """
     who.need("admin")
@@ -189,7 +189,10 @@ def _index(desk: Runtime) -> Generator[None]:
         yield
         loaded.search.rebuild()
         return
-    folder = IndexFolder(desk.settings.home / "index")
+    try:
+        folder = IndexFolder(desk.settings.home / "index")
+    except IndexLockedError as error:
+        raise StoreBusyError(f"Nothing was erased: {error} Or ask the desk that runs, by POST /v1/erasures.") from None
     try:
         yield
         folder.clear()

@@ -53,7 +53,7 @@ def _checks(desk: Runtime) -> Iterator[tuple[str, str, str]]:
         yield _sqlite()
     try:
         with desk.store.read() as conn:
-            head = audit.verify(conn, audit.anchors(desk.settings.home / "anchors.txt"))
+            head = audit.verify(conn, audit.anchors(desk.settings.home / audit.HEADS))
             jobs = queue.counts(conn)
         yield "event log", GOOD, f"{head.seq} events, chain intact"
         dead = jobs.get("dead", 0)

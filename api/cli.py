@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 COMMANDS: Final = (
     "serve", "worker", "draft", "import", "import-mail", "clocks", "simulate", "reindex", "prepare", "doctor", "migrate",
-    "key", "signin", "config", "hooks", "notices", "audit", "erase", "version",
+    "key", "signin", "config", "hooks", "notices", "audit", "erase", "backup", "restore", "version",
 )  # fmt: skip
 """Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`; see `_module`."""
 

@@ -16,14 +16,15 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import func, insert, select, update
 
-from api import erasure, sample
+from api import cli, erasure, sample
 from api.desk import DraftWork
-from api.errors import ForbiddenError, InvalidError, UsageError
+from api.errors import ForbiddenError, InvalidError, StoreBusyError, UsageError
 from api.settings import load
 from api.store import audit, casework, desktables, tables
 from api.store.columns import metadata
 from api.store.precedents import Card, put, set_vectors
 from api.wiring import Runtime, build_runtime
+from retrieval.folder import IndexFolder
 from retrieval.precedent import Precedent
 from retrieval.search import PrecedentSearch
 from tests.fakes.parts import quick_parts
@@ -216,3 +217,43 @@ def test_who_is_no_customer_or_who_is_no_admin_is_refused(runtime: Runtime):
         erasure.erase(runtime, admin, ["Anna"])
     with pytest.raises(ForbiddenError):
         erasure.erase(runtime, agent, ["a@b.example"])
+
+
+def test_what_others_were_shown_of_an_erased_case_goes_too_and_a_namesake_stays(runtime: Runtime):
+    settle(runtime, 1)
+    other, third = settle(runtime, 2), settle(runtime, 3)
+    with runtime.store.write("sight") as conn:
+        shown = {"draft": {}, "precedents": [{"id": "prc_1", "summary": "A samovar0001 leaks."}, {"id": "prc_3"}]}
+        conn.execute(update(tables.drafts).where(tables.drafts.c.case_id == other).values(proposal=shown))
+        same = {"customer": {"name": person(1)["name"], "email": "another@zebulon.example"}}
+        conn.execute(update(tables.cases).where(tables.cases.c.id == third).values(payload=same))
+    erasure.erase(runtime, sample.first_admin(runtime), [person(1)["email"]])
+    with runtime.store.read() as conn:
+        kept = conn.execute(select(tables.drafts.c.proposal).where(tables.drafts.c.case_id == other)).scalar_one()
+        namesake = conn.execute(select(tables.cases.c.payload).where(tables.cases.c.id == third)).scalar_one()
+    assert kept == {"draft": {}, "precedents": [{"id": "prc_3"}]}
+    assert namesake == same
+
+
+def test_nothing_is_erased_while_another_process_holds_the_index(runtime: Runtime):
+    case_id = settle(runtime, 1)
+    before = rows_of(runtime, {case_id})
+    holder = IndexFolder(runtime.settings.home / "index")
+    with pytest.raises(StoreBusyError, match="Nothing was erased"):
+        erasure.erase(runtime, sample.first_admin(runtime), [person(1)["email"]])
+    assert rows_of(runtime, {case_id}) == before
+    holder.close()
+
+
+def test_the_command_erases_checks_and_names_nobody(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    settle(runtime, 1)
+    monkeypatch.setenv("DESK_HOME", str(runtime.settings.home))
+    assert cli.main(["erase", "--customer", person(1)["email"], "--json"]) == 0
+    out = capsys.readouterr().out
+    assert "quistgaard" not in out.casefold()
+    path = runtime.settings.home / erasure.REPORTS / f"{json.loads(out)['id']}.json"
+    assert cli.main(["erase", "--check", str(path)]) == 0
+    assert cli.main(["erase", "--customer", "Anna"]) == 2
+    assert capsys.readouterr().err.startswith("desk: A customer is an e-mail address")

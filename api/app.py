@@ -23,6 +23,7 @@ from api.errors import PartsError, StoreError
 from api.measuring import Measuring
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
+from api.routes import audit as audit_routes
 from api.routes import (
     casework,
     docs,
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 
 UPKEEP_S: Final = 60.0
 """How often the index is checked when nothing changes."""
+ANCHOR_S: Final = 3600.0
+"""Seconds between two notes of the head of the event log."""
 LOOK_S: Final = 2.0
 """How often new vectors are looked for."""
 
@@ -98,7 +101,7 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
     app.state.measuring = Measuring(runtime)
     for module in (
         drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, prompts, prompt_pages, proof,
-        teamwork,
+        teamwork, audit_routes,
     ):  # fmt: skip
         app.include_router(module.router)
     app.include_router(escalations.log_router)
@@ -133,6 +136,7 @@ async def running(runtime: Runtime, first_start: Callable[[Runtime], None] | Non
         tasks.append(asyncio.create_task(keep_texts(runtime.prompting, settle=True), name="texts"))
         if worker is not None:
             tasks.append(asyncio.create_task(keep_watch(runtime.desk), name="watch"))
+        tasks.append(asyncio.create_task(_anchor_hourly(runtime), name="anchor"))
         if first_start is not None:
             tasks.append(asyncio.create_task(asyncio.to_thread(first_start, runtime), name="first start"))
         stack.push_async_callback(_cancel, tasks)
@@ -193,7 +197,16 @@ async def _finish(stop: Callable[[], None], work: asyncio.Task[None]) -> None:
 def _anchor(runtime: Runtime) -> None:
     """The head of the event log is written down outside the database, so that a cut-off end is seen."""
     with runtime.store.read() as conn:
-        audit.anchor(conn, runtime.settings.home / "anchors.txt", runtime.clock.now())
+        audit.anchor(conn, runtime.settings.home / audit.HEADS, runtime.clock.now())
+
+
+async def _anchor_hourly(runtime: Runtime) -> None:
+    while True:
+        await asyncio.sleep(ANCHOR_S)
+        try:
+            await asyncio.to_thread(_anchor, runtime)
+        except (StoreError, OSError) as error:
+            log.warning("the head of the event log could not be written down: %s", error)
 
 
 class Edge:

@@ -10,7 +10,8 @@ from typing import Final, NoReturn
 
 COMMANDS: Final = (
     "serve", "worker", "draft", "import", "import-mail", "clocks", "simulate", "reindex", "prepare", "doctor", "migrate",
-    "baseline", "measures", "process", "key", "signin", "config", "prompts", "hooks", "notices", "eval", "version",
+    "baseline", "measures", "process", "key", "signin", "config", "prompts", "hooks", "notices", "eval", "audit", "erase", "backup",
+    "restore", "version",
 )  # fmt: skip
 """Each is a module `api.commands.<name>` with `HELP`, `arguments(parser)` and `run(args) -> int`; see `_module`."""
 

@@ -135,6 +135,14 @@ class IndexFolder:
             old.close()
         self._sweep()
 
+    def clear(self) -> None:
+        """Deletes every generation, so that nothing erased stays on disk; the next owner builds a new one."""
+        if self.index:
+            self.index.close()
+        self.index = self._manifest = None
+        self._path.unlink(missing_ok=True)
+        self._sweep()
+
     def close(self) -> None:
         """Closes the index in order and lets go of the folder."""
         try:

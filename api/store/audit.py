@@ -26,7 +26,7 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[bool] | type[int]]] = {
     "action": _WORD, "author": _WORD, "channel": _WORD, "deadline": _WORD, "decision": _WORD, "issue_type": _WORD,
     "kind": _WORD, "old_status": _WORD, "primary_team": _WORD, "reason_code": _WORD, "role": _WORD, "rule": _WORD,
     "severity": _WORD, "source": _WORD, "state": _WORD, "status": _WORD, "team": _WORD, "tier": _WORD,
-    "draft": _ID, "import": _ID, "job": _ID, "key": _ID, "message": _ID, "note": _ID, "principal": _ID,
+    "draft": _ID, "erasure": _ID, "import": _ID, "job": _ID, "key": _ID, "message": _ID, "note": _ID, "principal": _ID,
     "case": _ID, "incident": _ID, "promise": _ID, "policy": _HASH,
     "customer_hash": _HASH, "delivery_hash": _HASH, "draft_hash": _HASH, "text_hash": _HASH,
     "due_at": _INSTANT, "opened_at": _INSTANT, "sent_at": _INSTANT, "written_at": _INSTANT,
@@ -35,6 +35,9 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[bool] | type[int]]] = {
     "attempts": int, "rows": int, "score": int,
 }  # fmt: skip
 """All that an event may say, and what each of it looks like; a field that is not here cannot be written."""
+
+HEADS: Final = "anchors.txt"
+"""File in DESK_HOME to which the head of the log is written at start and end, and every hour between."""
 
 _START = "0" * 64
 _HEAD = "event_head"
@@ -139,6 +142,35 @@ def verify(conn: Connection, anchors: Iterable[Head] = ()) -> Head:
     if head(conn) != Head(seq, digest):
         raise TamperedError(seq, "the log ends elsewhere than its recorded head.")
     return Head(seq, digest)
+
+
+def verify_case(conn: Connection, case_id: str) -> int:
+    """Number of events of one case; each must follow the one before. Says nothing about the chain: `verify` does.
+
+    Raises:
+        TamperedError: one is missing, or stands there twice.
+
+    """
+    query = select(events.c.seq, events.c.case_seq).where(events.c.case_id == case_id).order_by(events.c.seq)
+    number = 0
+    for number, row in enumerate(conn.execute(query), start=1):
+        if row.case_seq != number:
+            raise TamperedError(row.seq, f"it is number {row.case_seq} of case {case_id}, and should be {number}.")
+    return number
+
+
+def export(conn: Connection, case_id: str = "") -> Iterator[dict[str, Any]]:
+    """Every event, or those of a case, with its hash and the one that it follows, so that anybody can check the chain.
+
+    An event's hash is the SHA-256, in hex, of `previous` and of the JSON list [seq, case_id, case_seq, at, kind, actor,
+    data] in UTF-8, with sorted keys and without spaces; `previous` of the first is 64 zeros.
+    """
+    previous = _START
+    query = select(events).order_by(events.c.seq)
+    for row in conn.execution_options(yield_per=1000).execute(query).mappings():
+        if not case_id or row["case_id"] == case_id:
+            yield {**row, "at": row["at"].isoformat(), "previous": previous}
+        previous = row["hash"]
 
 
 def anchor(conn: Connection, path: Path, at: datetime) -> Head:

@@ -31,6 +31,7 @@ from agent.states import fold
 from api import faultpoint
 from api.auth import WORKER, Doors, Principal
 from api.desk import Desk, DraftWork
+from api.erasure import erase_rows
 from api.errors import ConflictError
 from api.hooks.handler import DeadLetters, HookHandler
 from api.hooks.maps import Maps
@@ -178,6 +179,7 @@ class Day:
             queue.put(conn, "draft", {"draft": self.views.case(ada, kettle).row.draft_id}, now=self.clock.now())
         self.work()
         self.others(ada)
+        self.erasure(ada)
         self.clock.at += timedelta(days=2)
         while self.desk.sweep(WORKER):
             pass
@@ -230,6 +232,10 @@ class Day:
             ledger.note(second, "rehearsal", "5 texts change", ada.id, self.clock.now(), passed=True)
             ledger.move(replace(move, action="confirmed"), self.clock.now())
         self.note(f"acknowledged texts {second.hash}")
+
+    def erasure(self, ada: Principal) -> None:
+        """A customer asks to be forgotten, who never wrote."""
+        erase_rows(self.desk, ada, [self.store.keyed("customer", "e@q.example")], (), lambda _: 0)
 
     def memory(self) -> None:
         archive = PrecedentArchive(self.store)
@@ -332,6 +338,8 @@ class Day:
         with self.store.read() as conn:
             rows = {row["title"]: row for row in conn.execute(select(tables.cases)).mappings()}
             want("cases", len(conn.execute(select(tables.cases.c.id)).all()), 4)
+            erased = conn.execute(select(tables.events.c.seq).where(tables.events.c.kind == "erased")).first()
+            want("erased", erased is not None, True)
             for line in outside:
                 if line.startswith(("acknowledged kettle", "acknowledged poison")):
                     want(line, rows[line.split()[1]]["id"], line.split()[2])

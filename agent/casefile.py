@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent import clock, wording
-from agent.case import ClockView, Context, Dispute, Escalation, Fulfilment, Order, Triage
+from agent.case import ClockView, Context, Dispute, Entities, Escalation, Fulfilment, Order, Triage
 from agent.entities import order_key
 from agent.money import Money
 from agent.pack import Pack
@@ -33,12 +33,12 @@ _RETURNS_WINDOW = "returns-window"
 """Policy line whose `days` say how long a return is open."""
 
 
-def look_up(case: Escalation, seen: Understanding, orders: OrderBook) -> Context:
+def look_up(case: Escalation, found: Entities, orders: OrderBook) -> Context:
     """The order and dispute of the case: given by the caller, else found in the order book by what the case names."""
     given = case.context
     order, dispute, source = given.order, given.dispute, given.source
     if order is None:
-        for name in dict.fromkeys((case.order_ref, *seen.entities.values("order_id"))):
+        for name in dict.fromkeys((case.order_ref, *found.values("order_id"))):
             if name and (order := orders.order(name)):
                 source = "order_book"
                 break
@@ -342,4 +342,18 @@ def _brief(pack: Pack, case: Escalation, context: Context, language: str) -> Jso
         "options": options,
         "avoid": [],
         "found_order": context.order.id if context.order else "",
+    }
+
+
+def lists(pack: Pack) -> Json:
+    """What of the pack every engine is told."""
+    return {
+        "store": {"name": pack.store.name},
+        "issue_types": [
+            {"id": name, "about": kind.about, "primary_team": kind.primary_team}
+            for name, kind in pack.issue_types.items()
+        ],
+        "severities": [{"id": name, "title": level.title} for name, level in pack.severities.items()],
+        "criteria": [{"id": c.id, "severity": c.severity, "reason": c.reason} for c in pack.criteria],
+        "teams": list(pack.teams),
     }

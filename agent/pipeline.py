@@ -127,7 +127,7 @@ def _read(escalation: Escalation, deps: Deps, now: datetime, timing: dict[str, f
     pack = deps.pack
     clocked = _Stopwatch(timing)
     seen = deps.reader.read(escalation, now)
-    context = casefile.look_up(escalation, seen, deps.orders)
+    context = casefile.look_up(escalation, seen.entities, deps.orders)
     case = replace(escalation, context=context)
     if context.order != escalation.context.order or context.dispute != escalation.context.dispute:
         seen = deps.reader.weigh(case, seen, now)
@@ -230,21 +230,7 @@ def _instruction(triage: Triage, hint: str) -> str:
 @lru_cache(maxsize=1)
 def _instructions(deps: Deps) -> str:
     """What every engine is told before it sees a case; it names only the pack, so it is the same for all cases."""
-    return deps.prompts.render("triage", lists(deps.pack))
-
-
-def lists(pack: Pack) -> Json:
-    """What the instructions name of the pack."""
-    return {
-        "store": {"name": pack.store.name},
-        "issue_types": [
-            {"id": name, "about": kind.about, "primary_team": kind.primary_team}
-            for name, kind in pack.issue_types.items()
-        ],
-        "severities": [{"id": name, "title": level.title} for name, level in pack.severities.items()],
-        "criteria": [{"id": c.id, "severity": c.severity, "reason": c.reason} for c in pack.criteria],
-        "teams": list(pack.teams),
-    }
+    return deps.prompts.render("triage", casefile.lists(deps.pack))
 
 
 def _bench(read: _Read, deps: Deps, instructions: str, now: datetime) -> Bench:

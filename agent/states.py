@@ -36,16 +36,17 @@ CASE_MOVES: Final[Mapping[CaseStatus, frozenset[CaseStatus]]] = {
 DRAFT_MOVES: Final[Mapping[DraftState, frozenset[DraftState]]] = {
     "pending": frozenset({"ready", "blocked", "needs_human", "stale"}),
     "ready": frozenset({"approved", "sent_back", "discarded", "stale"}),
-    "blocked": frozenset({"sent_back", "discarded", "stale"}),
+    "blocked": frozenset({"ready", "sent_back", "discarded", "stale"}),
     "needs_human": frozenset({"approved", "sent_back", "discarded", "stale"}),
-    "approved": frozenset({"released", "sent", "sent_back", "discarded", "stale"}),
+    "approved": frozenset({"ready", "blocked", "needs_human", "released", "sent", "sent_back", "discarded", "stale"}),
     "released": frozenset({"sent"}),
     "sent": frozenset(),
     "sent_back": frozenset(),
     "discarded": frozenset(),
     "stale": frozenset(),
 }
-"""A draft with hard findings is never approved as it stands; what left the desk never comes back."""
+"""A draft with hard findings is never approved as it stands: once they are edited away or resolved it is ready. An approval
+can be undone while it is held; what left the desk never comes back."""
 
 OPEN_DRAFT: Final = frozenset[DraftState]({"pending", "ready", "blocked", "needs_human", "approved"})
 """Drafts that a new message makes stale (a pending one is drafted anew instead)."""

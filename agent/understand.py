@@ -56,15 +56,25 @@ class Understanding:
     """Dates that bind, each with where it comes from: `evidence` (the bank) or `deadline` (the text)."""
 
 
+def entities_of(case: Escalation, language: str, pack: Pack) -> Entities:
+    """The things named in a case."""
+    style = pack.store.order_id_format.split(" ")[0]
+    return find.extract(
+        case.messages, store_products=_products(pack), order_id_format=style if "#" in style else "",
+        default_region=_ZERO_REGION, language=language, customer=case.customer, store_names=(pack.store.name,),
+    )  # fmt: skip
+
+
+def _products(pack: Pack) -> tuple[tuple[str, str], ...]:
+    return tuple((p.sku, p.name) for p in pack.products)
+
+
 class Reader:
     """Understands cases of one store."""
 
     def __init__(self, pack: Pack, signals: Signals, english: Encoder, multilingual: Encoder) -> None:
         self.pack, self.signals = pack, signals
         self._english, self._multilingual = english, multilingual
-        self._products = tuple((p.sku, p.name) for p in pack.products)
-        style = pack.store.order_id_format.split(" ")[0]
-        self._style = style if "#" in style else ""
 
     def read(self, case: Escalation, now: datetime, *, teaching: bool = False) -> Understanding:
         """One case; the whole message and its sentences are encoded together, once.
@@ -73,15 +83,7 @@ class Reader:
         """
         own, spans, said, silent = self._own_words(case.messages)
         language = detect(said, case.language_hint)
-        found = find.extract(
-            case.messages,
-            store_products=self._products,
-            order_id_format=self._style,
-            default_region=_ZERO_REGION,
-            language=language.code,
-            customer=case.customer,
-            store_names=(self.pack.store.name,),
-        )
+        found = entities_of(case, language.code, self.pack)
         signals = {s.name: s for s in self.signals.find(own, language.code)}
         texts = [said, *(case.messages[s.message].text[s.start : s.end] for s in spans)]
         if len(texts) == 2:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias, cast, get_args
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
+from api import passwords
 from api.clock import Clock
-from api.errors import ForbiddenError, InvalidError, SignInError
-from api.store import audit, keys
+from api.errors import ConflictError, ForbiddenError, InvalidError, SignInError
+from api.store import audit, casework, keys
 from api.store.unit import Store
 
 Role: TypeAlias = Literal["worker", "agent", "reviewer", "admin"]
@@ -170,9 +171,83 @@ class Doors:
             row = None if principal_id is None else keys.principal(conn, principal_id)
             if row is None or not row["active"]:
                 raise SignInError("This sign-in link was used before or is too old; make a new one with `desk signin`.")
-            keys.add_session(conn, row["id"], digest(token), expires_at=now + SESSION, now=now)
-            audit.append(conn, "signed_in", actor=row["id"], at=now, data={"principal": row["id"]})
+            self._begin_session(conn, row, token, now)
         return _principal(row), token
+
+    def sign_in_with_password(self, name: str, password: str, address: str) -> tuple[Principal, str]:
+        """The principal of that name and the token of its new session; any older one of this browser is of no matter.
+
+        Raises:
+            SignInError: name or password are wrong; it does not say which.
+            TooManyError: too many wrong ones came for this name or from this address.
+
+        """
+        now, token = self._clock.now(), secrets.token_urlsafe(32)
+        tries = (
+            (self._store.keyed("name", name.casefold()), passwords.TRIES_OF_NAME),
+            (self._store.keyed("address", address), passwords.TRIES_OF_ADDRESS),
+        )
+        with self._store.read() as conn:
+            passwords.let_try(conn, now, tries)
+            row = keys.named(conn, name)
+        known = row is not None and row["active"]
+        right = passwords.fits(row["password_hash"] if known and row else None, password)  # slow, with nothing locked
+        with self._store.write("throttle") as conn:
+            if right and row is not None:
+                passwords.forget(conn, tries[0][0])
+                self._begin_session(conn, row, token, now)
+                return _principal(row), token
+            passwords.failed(conn, now, tries)
+        raise SignInError("Name or password is wrong.")
+
+    def set_password(self, who: Principal, password: str) -> None:
+        """Give oneself a password; the other sessions of this person end.
+
+        Raises:
+            InvalidError: it is too short or too long.
+
+        """
+        stored = passwords.hashed(password)
+        with self._store.write("set_password") as conn:
+            keys.set_password(conn, who.id, stored)
+            audit.append(conn, "password_set", actor=who.id, at=self._clock.now(), data={"principal": who.id})
+
+    def set_active(self, who: Principal, principal_id: str, *, active: bool) -> None:
+        """Let somebody in, or shut them out at once.
+
+        Raises:
+            ConflictError: it is oneself.
+
+        """
+        who.need("admin")
+        if principal_id == who.id:
+            raise ConflictError("You cannot shut yourself out; ask another admin.")
+        with self._store.write("set_person") as conn:
+            keys.principal(conn, principal_id)
+            keys.set_active(conn, principal_id, active=active)
+            kind = "principal_let_in" if active else "principal_shut_out"
+            audit.append(conn, kind, actor=who.id, at=self._clock.now(), data={"principal": principal_id})
+
+    def set_shortcuts(self, who: Principal, *, on: bool) -> None:
+        """Whether single keys do something on this person's pages."""
+        with self._store.write("preferences") as conn:
+            casework.set_preferences(conn, who.id, {"shortcuts": on})
+
+    def people(self, who: Principal) -> Sequence[RowMapping]:
+        """Everybody, by name."""
+        who.need("admin")
+        with self._store.read() as conn:
+            return keys.everybody(conn)
+
+    def keys(self, who: Principal) -> Sequence[RowMapping]:
+        """All API keys without the keys themselves, newest first; one's own alone for who is no admin."""
+        with self._store.read() as conn:
+            return keys.all_keys(conn, "" if who.may("admin") else who.id)
+
+    @staticmethod
+    def _begin_session(conn: Connection, row: RowMapping, token: str, now: datetime) -> None:
+        keys.add_session(conn, row["id"], digest(token), expires_at=now + SESSION, now=now)
+        audit.append(conn, "signed_in", actor=row["id"], at=now, data={"principal": row["id"]})
 
     def by_session(self, token: str) -> Principal:
         """Who is signed in with this session token.

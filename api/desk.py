@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -12,22 +12,19 @@ from agent.outbreak import Trace
 from agent.states import OPEN_DRAFT, IllegalMoveError, move_case
 from api import wire
 from api.auth import Principal
-from api.errors import ConflictError, DraftChangedError, InvalidError, StaleWorkError
+from api.casework import Casework
+from api.errors import ConflictError, InvalidError, StaleWorkError
 from api.outbreaks import Outbreaks
-from api.store import cases, clocks, queue
+from api.review import Review
+from api.store import cases, casework, clocks, mail, queue
 from api.store.queue import Job
-from api.store.unit import canonical
 from api.sweep import Sweep
-from api.teamwork import Teamwork
 from api.verbs import Also, Entry
 from api.wire import Json, Text
-
-Decision: TypeAlias = Literal["approve", "send_back", "discard"]
 
 REPEAT: timedelta = timedelta(days=30)
 """Cases of one customer within this time count as earlier contacts."""
 
-_DECIDED = {"approve": "approved", "send_back": "sent_back", "discard": "discarded"}
 _ANSWERED_BY_DESK = {"customer", "bank"}  # authors whose message asks for a new draft
 
 
@@ -46,7 +43,7 @@ class DraftWork:
     """Other cases of this customer within `REPEAT` before this one."""
 
 
-class Desk(Teamwork, Outbreaks, Sweep):
+class Desk(Review, Casework, Outbreaks, Sweep):
     """The verbs over one store."""
 
     # --- what comes in -----------------------------------------------------------------------------------------------
@@ -116,6 +113,8 @@ class Desk(Teamwork, Outbreaks, Sweep):
             if "sent_at" in entry[1]:
                 self.promise(conn, who, case, message_id, str(text.body["text"]), text.at, now)
             draft_id = None
+            if text.body["author"] in _ANSWERED_BY_DESK:
+                casework.put(conn, case_id, snoozed_until=None)
             ended = case["status"] in {"resolved", "closed"}
             if text.body["author"] in _ANSWERED_BY_DESK and not (ended and text.at <= case["resolved_at"]):
                 if ended:
@@ -188,6 +187,9 @@ class Desk(Teamwork, Outbreaks, Sweep):
             triage = {name: proposal.get(name) or "" for name in ("issue_type", "severity", "primary_team")}
             least = self.rules.pack.more_severe(triage["severity"], self.clustered(conn, case["id"]))
             settled = case["severity"] if self.set_by_person(conn, case["id"]) else least
+            if self.set_by_person(conn, case["id"], "routing_set"):
+                triage["primary_team"] = case["primary_team"]
+            self.rank(conn, case, proposal)
             cases.change(
                 conn, case["id"], **{**triage, "severity": settled}, language=str(proposal.get("language", ""))[:64],
                 human_lead=bool(proposal.get("human_lead")), needs_human=state == "needs_human",
@@ -243,40 +245,6 @@ class Desk(Teamwork, Outbreaks, Sweep):
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
-    def record_review(
-        self, who: Principal, draft_id: str, decision: Decision, *, draft_hash: str, case_version: int, hint: str = "",
-        key: str | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
-        """Decide on a draft as it was read: `{"draft"}`, which is the new draft when it was sent back.
-
-        Raises:
-            DraftChangedError: draft or case are not what the person read.
-            IllegalMoveError: the draft cannot be decided that way, e.g. it has hard findings.
-
-        """
-        who.need("review")
-        if decision not in _DECIDED:
-            raise InvalidError(f"Unknown decision {decision!r}; known are {', '.join(_DECIDED)}.")
-
-        def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
-            draft = cases.get_draft(conn, draft_id, lock=True)
-            case = cases.get(conn, draft["case_id"], lock=True)
-            if (draft["hash"], case["version"]) != (draft_hash, case_version):
-                raise DraftChangedError("The draft or its case changed after you read it; read it again, then decide.")
-            if decision == "approve" and (not draft["body"] or draft["kind"] == "brief"):
-                raise ConflictError("There is no text for the customer here; write the answer and record it as sent.")
-            cases.set_draft(conn, draft, _DECIDED[decision], now)
-            cases.record(
-                conn, case["id"], "reviewed", actor=who.id, now=now, draft=draft_id, decision=decision,
-                **({"draft_hash": draft_hash} if draft_hash else {}),
-            )  # fmt: skip
-            if decision == "approve":
-                self.tell_programs(conn, "case.approved", case["id"], now, draft_id, draft=draft_id)
-            sent_back = decision == "send_back"
-            return case["id"], {"draft": self.request_draft_in(conn, case["id"], hint, now) if sent_back else draft_id}
-
-        return self.once("record_review", who, key, [draft_id, decision, draft_hash, case_version, hint], change)
-
     def record_sent(
         self, who: Principal, case_id: str, text: str, *, draft_id: str | None = None, sent_at: datetime | None = None,
         status: str | None = None, key: str | None = None, also: Also = None,
@@ -330,10 +298,6 @@ class Desk(Teamwork, Outbreaks, Sweep):
 
     # --- shared steps, each inside a verb's transaction --------------------------------------------------------------
 
-    def draft_hash(self, body: Json | None) -> str:
-        """What an approval binds to: every word and promise of a draft; "" when there is no draft."""
-        return self.store.keyed("draft", canonical(body)) if body else ""
-
     def _add_text(self, conn: Connection, case_id: str, text: Text, now: datetime, *, sent: bool) -> tuple[str, Entry]:
         """A message and the event that tells of it."""
         digest = self.store.keyed("text", str(text.body.get("text", "")))
@@ -350,6 +314,7 @@ class Desk(Teamwork, Outbreaks, Sweep):
         for draft in cases.open_drafts(conn, case_id):
             if draft["state"] != "pending" and draft["id"] != but:
                 cases.set_draft(conn, draft, "stale", now)
+                mail.withdraw(conn, f"case.approved:{case_id}:")
 
     def _sent_draft(self, conn: Connection, case_id: str, draft_id: str, now: datetime) -> None:
         draft = cases.get_draft(conn, draft_id, lock=True)

@@ -108,3 +108,31 @@ class PartsError(DeskError):
 
 class UsageError(DeskError):
     """The command line, or a file that it names, cannot be used."""
+
+
+class UnreadError(ConflictError):
+    """Something of the draft has to be opened before it can be approved."""
+
+    def __init__(self, missing: tuple[str, ...], said: str) -> None:
+        super().__init__(said)
+        self.missing = missing
+        """Ids of what is still to be opened, e.g. `fact-3`."""
+
+
+class BlockedError(ConflictError):
+    """The guard holds something against the words that a person wrote."""
+
+    def __init__(self, findings: tuple[str, ...]) -> None:
+        super().__init__("The checks hold something against this text: " + " ".join(findings))
+        self.findings = findings
+
+
+class TooManyError(DeskError):
+    """Too many wrong passwords came."""
+
+    retryable = True
+
+    def __init__(self, wait_s: int) -> None:
+        minutes = max(1, round(wait_s / 60))
+        super().__init__(f"Too many wrong passwords; wait {minutes} min, or use a sign-in link.")
+        self.wait_s = wait_s

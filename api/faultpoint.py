@@ -18,6 +18,8 @@ VERBS: Final = (
     "acknowledge", "settle_promise", "set_severity", "adopt_policy", "no_reply_needed", "meet_deadline",
     "record_satisfaction", "outbox",
     "incident", "sight",
+    "undo_approval", "resolve_finding", "assign", "take_over", "snooze", "add_note", "set_routing", "look", "rate", "misled",
+    "set_password", "throttle", "set_person", "preferences",
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
     "put_precedents", "set_vectors", "remove_precedents", "mailbox_place", "mailbox_draft",
     "take_deliveries", "apply_delivery", "replay_delivery",

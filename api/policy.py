@@ -33,6 +33,7 @@ class Policy:
 
         """
         who = _caller(request)
+        request.state.who = who
         who.need(self.action)
         return who
 
@@ -51,6 +52,7 @@ Reader: TypeAlias = Annotated[Principal, Depends(Policy("read"))]
 Receiver: TypeAlias = Annotated[Principal, Depends(Policy("receive"))]
 Worker: TypeAlias = Annotated[Principal, Depends(Policy("work"))]
 Reviewer: TypeAlias = Annotated[Principal, Depends(Policy("review"))]
+Rater: TypeAlias = Annotated[Principal, Depends(Policy("rate"))]
 Admin: TypeAlias = Annotated[Principal, Depends(Policy("admin"))]
 
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from agent.errors import AgentError, BadInput, BrokenFile
 from agent.states import IllegalMoveError
@@ -20,6 +21,9 @@ from api.reading import MAX_BODY
 from retrieval.errors import RetrievalError
 
 log = logging.getLogger(__name__)
+
+KEPT: Final = ("text", "subject", "hint", "evidence", "note")
+"""Fields of forms whose words a page gives back when it refuses them."""
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
@@ -38,6 +42,7 @@ STATUS: Final[Mapping[type[Exception], int]] = {
     errors.InvalidError: 422,
     errors.DraftChangedError: 412,
     errors.ConflictError: 409,
+    errors.TooManyError: 429,
     errors.StoreBusyError: 503,
     errors.StoreFullError: 507,
     errors.DeskError: 500,
@@ -85,8 +90,17 @@ def problem_of(error: Exception) -> Problem:
         return Problem(status, str(error), [{"field": error.field, "detail": str(error)}])
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if getattr(error, "retryable", False):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Problem(status, str(error), headers=headers)
+        headers["Retry-After"] = str(getattr(error, "wait_s", RETRY_AFTER_S))
+    return Problem(status, str(error), _details(error), headers)
+
+
+def _details(error: Exception) -> list[dict[str, str]]:
+    """What has to be done before a decision is taken."""
+    if isinstance(error, errors.UnreadError):
+        return [{"field": "opened", "detail": name} for name in error.missing]
+    if isinstance(error, errors.BlockedError):
+        return [{"field": "text", "detail": finding} for finding in error.findings]
+    return []
 
 
 def install(app: FastAPI) -> None:
@@ -97,11 +111,23 @@ def install(app: FastAPI) -> None:
         if wants_page(request):
             from api.routes.pages import error_page
 
-            return error_page(request, problem)
+            return error_page(request, problem, await _typed(request))
         return problem.response()
 
     for kind in (Exception, HTTPException, RequestValidationError, *STATUS):
         app.add_exception_handler(kind, answer)
+
+
+async def _typed(request: Request) -> Mapping[str, str]:
+    """What a person had typed into the form that was refused, so that it is not lost; passwords are left out."""
+    if request.method != "POST" or "form" not in request.headers.get("content-type", ""):
+        return {}
+    try:
+        form = await request.form()
+    except (HTTPException, RuntimeError, ClientDisconnect):  # too large, or read already
+        return {}
+    fields = {name: str(value) for name, value in form.items() if name in KEPT}
+    return {name: value for name, value in fields.items() if value.strip()}
 
 
 def wants_page(request: Request) -> bool:

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias, cast
 
-from agent import intake
-from agent.case import Dispute, Message, Order
-from agent.errors import BadInput
+from agent.case import Dispute, Order
 from agent.orders import read_dispute, read_order
 from agent.pack import Pack
 from agent.ports import OrderBook
+from agent.recheck import EVIDENCE_RULES
+from api.marks import Piece, pieces
 from api.say import confidence, money, sentences, words
 from api.views import CaseView
 
 Json: TypeAlias = Mapping[str, Any]
 
 _FACT: Final = {"supported": "✓", "derived": "≈", "unsupported": "?", "contradicted": "✕"}
-_ENTITY: Final = {
-    "order_ids": "order", "amounts": "amount", "dates": "date", "deadlines": "deadline", "tracking_numbers": "tracking",
-    "products": "product", "emails": "e-mail", "phones": "phone", "urls": "link", "names": "name", "ibans": "IBAN",
-    "addresses": "address", "lots": "lot",
-}  # fmt: skip
 MOST_PRECEDENTS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of text; with a `kind` it is marked, and `note` says why."""
-
-    text: str
-    kind: str = ""
-    note: str = ""
-    number: int = 0
-    """Of the footnote, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +42,8 @@ class FactLine:
     text: str
     source: str
     note: str
+    target: str
+    """Id of the place on the page that shows where it comes from; its own when nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +53,10 @@ class FindingLine:
     hard: bool
     rule: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """One message of the thread with its entities marked."""
-
-    author: str
-    at: datetime
-    channel: str
-    subject: str
-    pieces: tuple[Piece, ...]
+    answerable: bool
+    """Whether evidence can answer it, rather than other words."""
+    answered: str
+    """Who answered it; "" when nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +117,8 @@ class Sheet:
     policy: tuple[PolicyText, ...]
 
 
-def sheet(proposal: Json, pack: Pack, now: datetime) -> Sheet:
-    """The proposal of a case, ready to print."""
+def sheet(proposal: Json, pack: Pack, now: datetime, unseen: Collection[str] = ()) -> Sheet:
+    """The proposal of a case, ready to print; `unseen` are parts of the page that are not there: `order`, `dispute`."""
     draft: Json = proposal.get("draft") or {}
     guard: Json = proposal.get("guard") or {}
     facts = _rows(guard, "facts")
@@ -152,11 +131,17 @@ def sheet(proposal: Json, pack: Pack, now: datetime) -> Sheet:
         else "",
         kind=str(draft.get("kind") or ""),
         subject=str(draft.get("subject") or ""),
-        body=tuple(_draft_pieces(body, shown)),
+        body=tuple(_draft_pieces(body, shown, unseen)),
         plain=body,
-        facts=tuple(_fact(number, f) for number, f in enumerate(shown, start=1)),
+        facts=tuple(_fact(number, f, unseen) for number, f in enumerate(shown, start=1)),
         findings=tuple(
-            FindingLine(bool(f.get("hard")), words(f.get("rule")), str(f.get("message") or ""))
+            FindingLine(
+                bool(f.get("hard")),
+                words(f.get("rule")),
+                str(f.get("message") or ""),
+                f.get("rule") in EVIDENCE_RULES,
+                str(f.get("answered") or ""),
+            )
             for f in _rows(guard, "findings")
         ),
         verdict=str(guard.get("verdict") or ""),
@@ -172,27 +157,6 @@ def sheet(proposal: Json, pack: Pack, now: datetime) -> Sheet:
         actions=tuple(_action(a) for a in _rows(draft, "proposed_actions")),
         promises=tuple(_promise(p) for p in _rows(draft, "promises")),
         policy=_policy(proposal, draft, pack),
-    )
-
-
-def thread(case: CaseView, now: datetime) -> tuple[Thread, ...]:
-    """The messages as the agent read them; what its spans do not fit any more is left unmarked."""
-    bodies = [
-        {"author": m.author, "text": m.text, "subject": m.subject, "channel": m.channel[:40], "at": m.at.isoformat()}
-        for m in case.messages
-    ]
-    try:
-        read: Sequence[Message] = intake.parse({"messages": bodies}, now=now, case_id=case.row.id).messages
-    except BadInput:  # erased, or written by a person after the limits were reached
-        read = [
-            Message(m.text, m.at, "staff" if m.author == "staff" else "customer", m.channel, m.subject)
-            for m in case.messages
-        ]
-    proposal: Json = (case.draft.proposal if case.draft else None) or {}
-    marks = list(_entity_marks(proposal.get("entities") or {}, [m.text for m in read]))
-    return tuple(
-        Thread(m.author, m.at, m.channel, m.subject, tuple(_pieces(m.text, [x[1:] for x in marks if x[0] == i])))
-        for i, m in enumerate(read)
     )
 
 
@@ -223,44 +187,49 @@ def _names(source: Json, name: str) -> Sequence[str]:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _draft_pieces(body: str, facts: Sequence[Json]) -> Iterator[Piece]:
+def _draft_pieces(body: str, facts: Sequence[Json], unseen: Collection[str]) -> Iterator[Piece]:
+    lines = {number: _fact(number, f, unseen) for number, f in enumerate(facts, start=1)}
     marks = [
         (int(f["start"]), int(f["end"]), str(f.get("state") or ""), str(f.get("state") or ""), number)
         for number, f in enumerate(facts, start=1)
     ]
-    return _pieces(body, marks)
+    for piece in pieces(body, marks):
+        line = lines.get(piece.number)
+        yield replace(piece, target=line.target, icon=line.icon) if line else piece
 
 
-def _pieces(text: str, marks: Iterable[tuple[int, int, str, str, int]]) -> Iterator[Piece]:
-    """`text` cut at its marks (start, end, kind, note, number); of two that overlap the first counts."""
-    at = 0
-    for start, end, kind, note, number in sorted(marks):
-        if start < at or end > len(text):
-            continue
-        if start > at:
-            yield Piece(text[at:start])
-        yield Piece(text[start:end], kind, note, number)
-        at = end
-    if at < len(text):
-        yield Piece(text[at:])
-
-
-def _entity_marks(entities: Json, texts: Sequence[str]) -> Iterator[tuple[int, int, int, str, str, int]]:
-    """Message number and mark of every entity that still stands where it was read."""
-    for group, kind in _ENTITY.items():
-        for one in _rows(entities, group):
-            span: Json = one.get("span") or {}
-            number, start, end = (int(span.get(name, 0)) for name in ("message", "start", "end"))
-            if end > start and number < len(texts) and texts[number][start:end] == one.get("text"):
-                yield number, start, end, "entity", f"{kind} {one.get('detail') or ''}".strip(), 0
-
-
-def _fact(number: int, fact: Json) -> FactLine:
+def _fact(number: int, fact: Json, unseen: Collection[str]) -> FactLine:
     state = str(fact.get("state") or "")
+    source = str(fact.get("source") or "")
+    there = _target(source)
+    own = f"fact-{number}"
     return FactLine(
         number, _FACT.get(state, "?"), state, str(fact.get("text") or fact.get("value") or ""),
-        _source(str(fact.get("source") or "")), str(fact.get("note") or ""),
+        _source(source), str(fact.get("note") or ""), own if there.partition("-")[0] in {"", *unseen} else there,
     )  # fmt: skip
+
+
+_SHOWN: Final = {
+    "items": "item",
+    "fulfilments": "parcel",
+    "refunds": "refund",
+    "charges": "charge",
+    "returns": "return",
+}
+
+
+def _target(source: str) -> str:
+    """Id of the part of the page that shows a source; "" when none does."""
+    what, _, where = source.partition(":")
+    parts = [p for p in where.split("/") if p]
+    if what == "message":
+        return f"message-{int(where) + 1}" if where.isdigit() else "message-1"
+    if what == "order":
+        of = _SHOWN.get(parts[0]) if len(parts) > 1 and parts[1].isdigit() else None
+        return f"order-{of}-{int(parts[1]) + 1}" if of else "order"
+    if what == "policy":
+        return f"policy-{where}"
+    return {"dispute": "dispute", "clock": "clocks", "customer": "case-head", "case": "case-head"}.get(what, "")
 
 
 def _source(source: str) -> str:

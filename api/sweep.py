@@ -98,7 +98,7 @@ class Sweep(Verbs):
         clock = mark.clock
         if clock.metric != "team_ack":
             event = "sla.breached" if mark.percent >= 100 else "sla.at_risk"
-            told = {**_item(mark, now), "due_at": _text(clock.due_at)}
+            told: dict[str, Any] = {**_item(mark, now), "due_at": _text(clock.due_at)}
             self.tell_programs(conn, event, case_id, now, f"{clock.id}:{mark.percent}", **told)
         if clock.metric == "promise" and mark.percent >= 100:
             broken = update(promises).where(promises.c.id == clock.key, promises.c.state == "open")

@@ -51,15 +51,15 @@ class Teamwork(Verbs):
         self.record(conn, case["id"], who, now, *entries)
         self.reclock(conn, case["id"], now, [*log, *(Event(kind, now, data) for kind, data in entries)])
         for team in teams:
-            self._brief(conn, case["id"], team, draft_id, now)
-        told = {"draft": draft_id, **{n: v for n, v in known.items() if v}}
+            self.brief(conn, case["id"], team, draft_id, now)
+        told: dict[str, Any] = {"draft": draft_id, **{n: v for n, v in known.items() if v}}
         self.tell_programs(conn, "case.triaged", case["id"], now, draft_id, **told)
         if case["source"] in self.rules.helpdesks and case["external_id"]:
             words = {**{n: v or "" for n, v in known.items()}, "severity": case["severity"]}
             note = {"kind": "note", "case": case["id"], "draft": draft_id, **words}
             mail.post(conn, mail.HELPDESK + case["source"], f"note:{draft_id}", note, now=now, case_id=case["id"])
 
-    def _brief(self, conn: Connection, case_id: str, team: str, draft_id: str, now: datetime) -> None:
+    def brief(self, conn: Connection, case_id: str, team: str, draft_id: str, now: datetime) -> None:
         """Tell a team why it is needed; outside its hours the first of its people on call too."""
         payload = {"kind": "pulled_in", "case": case_id, "team": team, "draft": draft_id}
         told = {self.tell(conn, Recipient(team=team), f"{case_id}:pulled_in:{team}", payload, now, case_id=case_id)}
@@ -201,7 +201,7 @@ class Teamwork(Verbs):
         pack = self.rules.pack
         if severity not in pack.severities:
             raise InvalidError(f"There is no severity {severity!r}; use one of {', '.join(pack.severities)}.")
-        word = _reason(reason)
+        word = reason_word(reason)
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             case = cases.get(conn, case_id, lock=True)
@@ -225,7 +225,7 @@ class Teamwork(Verbs):
 
         """
         who.need("admin")
-        told = {"policy": self.rules.pack.sla.version, "reason_code": _reason(reason)}
+        told = {"policy": self.rules.pack.sla.version, "reason_code": reason_word(reason)}
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             clocks.keep(conn, self.rules.pack.sla, now)
@@ -237,7 +237,7 @@ class Teamwork(Verbs):
     def no_reply_needed(self, who: Principal, case_id: str, reason: str, *, key: str | None = None) -> dict[str, Any]:
         """A person says that the last message needs no answer: `{"case"}`."""
         who.need("work")
-        told = {"reason_code": _reason(reason)}
+        told = {"reason_code": reason_word(reason)}
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
             self.record(conn, case_id, who, now, ("no_reply_needed", told))
@@ -285,8 +285,13 @@ class Teamwork(Verbs):
         return self.once("record_satisfaction", who, key, [case_id, score], change)
 
 
-def _reason(given: str) -> str:
-    """A reason as a word that the log may hold."""
+def reason_word(given: str) -> str:
+    """A reason as a word that the log may hold.
+
+    Raises:
+        InvalidError: it is no short code.
+
+    """
     word = given.strip().lower().replace(" ", "_").replace("-", "_")
     if not audit.is_word(word):
         raise InvalidError("A reason is a short code in letters, digits and underscores, like `customer_called`.")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Connection, select
 
+from agent.case import Escalation, GuardReport
 from agent.directory import EventName, Recipient
 from agent.outbreak import OutbreakRules
 from agent.pack import Pack
+from agent.ports import NoOrders, OrderBook
 from agent.promises import Commitment
 from agent.standing import Event, Standing, standing
 from api.auth import Principal
 from api.clock import Clock
+from api.errors import ConflictError
 from api.store import cases, clocks, mail, queue
 from api.store.clocks import Times
 from api.store.mail import Delivery
@@ -34,6 +37,21 @@ def _none(_text: str, _language: str, _now: datetime) -> Sequence[Commitment]:
     return ()
 
 
+class Recheck(Protocol):
+    """The guard over a draft as a person changed it."""
+
+    def __call__(
+        self, case: Escalation, proposal: Mapping[str, Any], body: Mapping[str, Any], *, drafted_at: datetime,
+        now: datetime, answered: bool,
+    ) -> GuardReport:  # fmt: skip
+        """See `agent.recheck.Recheck.run`."""
+        ...
+
+
+def _unread(case: Escalation, proposal: Mapping[str, Any], body: Mapping[str, Any], **_: Any) -> GuardReport:
+    raise ConflictError("This desk cannot check changed words; send the draft back with a hint instead.")
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the verbs need of the store's texts."""
@@ -45,6 +63,10 @@ class Rules:
     """When cases are taken for one outbreak; None for never."""
     helpdesks: Set[str] = frozenset()
     """Sources of cases that are tickets of a helpdesk, which takes notes."""
+    orders: OrderBook = field(default_factory=NoOrders)
+    """Where the money at stake in a case is looked up."""
+    recheck: Recheck = _unread
+    """Reads words that a person changed as the guard does."""
 
 
 class Verbs:
@@ -89,9 +111,9 @@ class Verbs:
         clocks.set_times(conn, [Times(case_id, seen.next_due, clocks.ahead(seen, fired))])
         return seen
 
-    def set_by_person(self, conn: Connection, case_id: str) -> bool:
-        """Whether a person decided the severity, so that no later triage changes it."""
-        query = select(events.c.seq).where(events.c.case_id == case_id, events.c.kind == "severity_set")
+    def set_by_person(self, conn: Connection, case_id: str, kind: str = "severity_set") -> bool:
+        """Whether a person decided the severity, or with `routing_set` the team, so that no later triage changes it."""
+        query = select(events.c.seq).where(events.c.case_id == case_id, events.c.kind == kind)
         return conn.execute(query.limit(1)).first() is not None
 
     def record(self, conn: Connection, case_id: str, who: Principal, now: datetime, *entries: Entry) -> None:
@@ -114,12 +136,16 @@ class Verbs:
         return channel if mail.post(conn, channel, f"{key}:{channel}", body, now=now, case_id=case_id) else ""
 
     def tell_programs(
-        self, conn: Connection, event: EventName, case_id: str, now: datetime, key: str = "", **data: Any
-    ) -> None:
+        self, conn: Connection, event: EventName, case_id: str, now: datetime, key: str = "", *,
+        not_before: datetime | None = None, **data: Any,
+    ) -> None:  # fmt: skip
         """Tell every program that listens to an event of a case; `key` tells several of one kind apart."""
         for channel in self.rules.pack.directory.listeners(event):
             payload = {"kind": "event", "type": event, "case": case_id, "at": now.isoformat(), **data}
-            mail.post(conn, channel, f"{event}:{case_id}:{key}:{channel}", payload, now=now, case_id=case_id)
+            mail.post(
+                conn, channel, f"{event}:{case_id}:{key}:{channel}", payload, now=now, case_id=case_id,
+                not_before=not_before,
+            )  # fmt: skip
 
     def request_draft_in(self, conn: Connection, case_id: str, hint: str, now: datetime) -> str:
         """The pending draft of a case, made if there is none. A case has at most one: if its job is running, that run

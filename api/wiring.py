@@ -43,9 +43,11 @@ from api.store.unit import Store
 from api.texts import HOOKS, Texts, read_texts
 from api.verbs import Rules
 from api.views import Views
+from api.wire import Json
 from api.worker import Worker
 
 if TYPE_CHECKING:
+    from agent.case import Escalation, GuardReport
     from agent.outbreak import Trace
     from agent.pipeline import Deps
     from agent.promises import Commitment
@@ -167,7 +169,11 @@ def build_runtime(
     )
     bell = Bell()
     helpdesks = _helpdesks(settings, texts, clock) if helpdesks is None else helpdesks
-    desk = Desk(store, clock, Rules(texts.pack, partial(_commitments, texts), texts.outbreak, frozenset(helpdesks)))
+    rules = Rules(
+        texts.pack, partial(_commitments, texts), texts.outbreak, frozenset(helpdesks), orders,
+        partial(_recheck, texts, orders),
+    )  # fmt: skip
+    desk = Desk(store, clock, rules)
     desk.on_work = bell.ring
     maps = Maps(settings.prompts / HOOKS, texts.hooks)
     readers = {name: TicketReader(one, knowledge(store, name), clock) for name, one in helpdesks.items()}
@@ -246,6 +252,13 @@ def _commitments(texts: Texts, text: str, language: str, now: datetime) -> Seque
     from agent.promises import commitments
 
     return commitments(text, language, texts.rules.phrases, now)
+
+
+def _recheck(texts: Texts, orders: OrderBook, case: Escalation, proposal: Json, body: Json, **at: Any) -> GuardReport:
+    """What the guard says of words that a person changed."""
+    from agent.recheck import Recheck
+
+    return Recheck(texts.pack, texts.prompts, texts.rules, orders).run(case, proposal, body, **at)
 
 
 def _helpdesks(settings: Settings, texts: Texts, clock: Clock) -> dict[str, Helpdesk]:

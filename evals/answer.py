@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent import casefile, guard, pipeline, wording
+from agent import casefile, guard, wording
 from agent.case import Citation, Draft, DraftKind, Finding, GuardReport, Promise, ProposedAction, Triage
 from agent.facts import Evidence, PolicyLine, Slot, StoreFacts
 from agent.guard import RULES, Rulebook
@@ -144,7 +144,7 @@ def load_grounds(prompts: Path = PROMPTS, store: Path = SAMPLE) -> Grounds:
         pack,
         guard.load_rulebook(prompts, pack),
         Reader(pack, Signals(pack), blank, blank),
-        load_prompts(prompts).render("triage", pipeline.lists(pack)),
+        load_prompts(prompts).render("triage", casefile.lists(pack)),
     )
 
 

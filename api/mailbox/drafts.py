@@ -49,11 +49,19 @@ def waiting(conn: Connection, sender: str) -> list[Letter]:
         .where(drafts.c.case_id.in_(from_mail), drafts.c.id.not_in(there))
         .order_by(drafts.c.id)
     )
-    letters = (_letter(conn, row, sender) for row in conn.execute(query).mappings().all())
+    letters = (letter_of(conn, row, sender) for row in conn.execute(query).mappings().all())
     return [letter for letter in letters if letter is not None][:MOST_DRAFTS]
 
 
-def _letter(conn: Connection, row: Any, sender: str) -> Letter | None:
+def of_draft(conn: Connection, draft_id: str, sender: str) -> Letter | None:
+    """One draft as a mail, whatever its state; None when nobody can be answered."""
+    query = select(drafts.c.id, drafts.c.case_id, drafts.c.body, drafts.c.updated_at, cases.c.payload)
+    query = query.join(cases, cases.c.id == drafts.c.case_id).where(drafts.c.id == draft_id, drafts.c.body.is_not(None))
+    row = conn.execute(query).mappings().first()
+    return None if row is None else letter_of(conn, row, sender)
+
+
+def letter_of(conn: Connection, row: Any, sender: str) -> Letter | None:
     """A draft as an answer to the newest mail of its case; None when nobody can be answered."""
     payload: Json = row["payload"] or {}
     customer: Json = payload.get("customer") or {}

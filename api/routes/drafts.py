@@ -10,9 +10,10 @@ from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.auth import Principal
-from api.policy import Desk, Reader, Receiver, Reviewer
+from api.policy import Desk, Rater, Reader, Receiver, Reviewer
+from api.reading import storable
 from api.routes.examples import DRAFTED, ESCALATION_BODY, PROBLEMS
-from api.routes.shapes import ReviewBody, draft_json, etag, read_etag
+from api.routes.shapes import AnswerBody, RatingBody, ReviewBody, draft_json, etag, read_etag
 from api.routes.taking import Key, take
 from api.views import DraftView
 from api.wiring import Runtime
@@ -24,6 +25,13 @@ MOST_WAIT_S: Final = 60.0
 LOOK_S: Final = 1.0
 """How often a draft that another process may write is looked at."""
 
+_DECIDED: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"description": "It cannot be decided that way, e.g. it has hard findings or something was not opened."},
+    412: {"description": "Draft or case changed after they were read."},
+    428: {"description": "If-Match is missing."},
+    **PROBLEMS,
+}
+IfMatch = Annotated[str, Header(description="The ETag of the draft as it was read.")]
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 
 
@@ -55,28 +63,56 @@ def get_draft(draft_id: str, desk: Desk, who: Reader, if_none_match: Annotated[s
     return JSONResponse(draft_json(draft), headers={"ETag": tag})
 
 
-@router.post(
-    "/{draft_id}/review",
-    responses={
-        409: {"description": "The draft cannot be decided that way, e.g. it has hard findings."},
-        412: {"description": "Draft or case changed after they were read."},
-        428: {"description": "If-Match is missing."},
-        **PROBLEMS,
-    },
-)
+@router.post("/{draft_id}/review", responses=_DECIDED)
 def post_review(
     draft_id: str, body: ReviewBody, *, desk: Desk, who: Reviewer, key: Key = None,
-    if_match: Annotated[str, Header(description="The ETag of the draft as it was read.")] = "",
+    if_match: IfMatch = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """Approve, send back or discard a draft exactly as it was read."""
-    read = read_etag(if_match)
-    if read is None:
-        raise HTTPException(428, "A review binds to what was read; send the draft's ETag as If-Match.")
-    digest, version = read
+    """Approve, send back or discard a draft exactly as it was read. With `text` the changed words are approved.
+
+    `needs_second` says that another person has to approve it too.
+    """
+    digest, version = _read(if_match)
     done = desk.desk.record_review(
-        who, draft_id, body.decision, draft_hash=digest, case_version=version, hint=body.hint, key=key
+        who, draft_id, body.decision, draft_hash=digest, case_version=version, hint=storable(body.hint),
+        reason=body.reason, text=storable(body.text), subject=storable(body.subject), opened=body.opened, key=key,
+    )  # fmt: skip
+    return {"draft_id": done["draft"], "needs_second": done["second"]}
+
+
+@router.post("/{draft_id}/undo", responses={409: {"description": "It was released."}, **PROBLEMS})
+def post_undo(draft_id: str, desk: Desk, who: Reviewer, key: Key = None) -> dict[str, Any]:
+    """Take an approval back within ten seconds."""
+    return {"draft_id": desk.desk.undo_approval(who, draft_id, key=key)["draft"]}
+
+
+@router.post("/{draft_id}/findings/{number}", responses=_DECIDED)
+def post_answer(
+    draft_id: str, number: int, body: AnswerBody, *, desk: Desk, who: Reviewer, key: Key = None, if_match: IfMatch = ""
+) -> dict[str, Any]:
+    """Answer a finding that blocks, counted from 1, with evidence."""
+    digest, version = _read(if_match)
+    done = desk.desk.resolve_finding(
+        who, draft_id, number, storable(body.evidence), draft_hash=digest, case_version=version, key=key
     )
-    return {"draft_id": done["draft"]}
+    return {"draft_id": done["draft"], "state": done["state"]}
+
+
+@router.post("/{draft_id}/rating", status_code=201, responses=PROBLEMS)
+def post_rating(draft_id: str, body: RatingBody, desk: Desk, who: Rater, key: Key = None) -> dict[str, Any]:
+    """Say what a draft is worth."""
+    done = desk.desk.rate(
+        who, draft_id, body.thumb, dims=body.dims, first_fault=body.first_fault, note=storable(body.note),
+        seconds=body.seconds, key=key,
+    )  # fmt: skip
+    return {"rating_id": done["rating"]}
+
+
+def _read(if_match: str) -> tuple[str, int]:
+    """Draft hash and case version that a decision binds to."""
+    if (read := read_etag(if_match)) is None:
+        raise HTTPException(428, "A decision binds to what was read; send the draft's ETag as If-Match.")
+    return read
 
 
 async def wait_for(desk: Runtime, who: Principal, draft_id: str, wait_s: float) -> DraftView:

@@ -35,20 +35,24 @@ def healthz(_: Annotated[None, Depends(Anyone("a supervisor has no key"))]) -> d
 @router.get("/readyz")
 def readyz(desk: Desk, _: Annotated[None, Depends(Anyone("a load balancer has no key"))]) -> Response:
     """200 when drafts can be written, else 503; either way how each part stands, the mailbox too where there is one."""
+    body = health(desk)
+    return JSONResponse(body, 200 if body["ready"] else 503)
+
+
+def health(desk: Runtime) -> dict[str, Any]:
+    """How each part stands: `ready` as a whole, `parts`, and `precedents` in numbers."""
     parts = {"store": _store(desk), **desk.parts.state, **desk.beside}
     loaded = desk.parts.loaded
     parts["clocks"] = _clocks(desk) if parts["store"] == READY else "unknown"
     ready = loaded is not None and parts["store"] == READY and parts["clocks"] == READY
+    counts: dict[str, int] = {}
     if loaded is not None:
-        health = loaded.search.health
-        parts["precedents"] = READY if health.state == READY else f"{health.state}: {health.reason}".rstrip(": ")
-        counts = {"searchable": health.precedents, "waiting": health.waiting}
-    else:
-        counts = {}
+        found = loaded.search.health
+        parts["precedents"] = READY if found.state == READY else f"{found.state}: {found.reason}".rstrip(": ")
+        counts = {"searchable": found.precedents, "waiting": found.waiting}
     if desk.texts.problem:
         parts["texts"] = f"the last good version is in use: {desk.texts.problem}"
-    body: dict[str, Any] = {"ready": ready, "parts": parts, "precedents": counts}
-    return JSONResponse(body, 200 if ready else 503)
+    return {"ready": ready, "parts": parts, "precedents": counts}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

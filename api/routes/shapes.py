@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.wire import MAX_TEXT_BYTES
 from api.clockview import ClockRow
+from api.review import HOLD
 from api.views import CaseView, DraftView, EventView, Page, PromiseView, QueueRow
 
 Texts = Annotated[str, Field(max_length=MAX_TEXT_BYTES)]
@@ -87,12 +88,85 @@ class OfferBody(Body):
     merge: bool
 
 
+Code = Annotated[str, Field(max_length=48)]
+
+
 class ReviewBody(Body):
     """A person's decision on a draft as it was read."""
 
     decision: Literal["approve", "send_back", "discard"]
     hint: Annotated[str, Field(max_length=2000)] = ""
     """With `send_back`: what the new draft should do otherwise."""
+    reason: Code = ""
+    """Why, as a short code, e.g. `tone`."""
+    text: Texts | None = None
+    """With `approve`: other words than the draft's. They go through the checks; the draft's own are kept beside them."""
+    subject: Annotated[str, Field(max_length=1000)] | None = None
+    """With `approve`: another subject."""
+    opened: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=500)] = []
+    """Ids of what was opened, e.g. `fact-3` or `action-1`; the 409 names what is missing."""
+
+
+class AnswerBody(Body):
+    """Evidence against a finding that blocks."""
+
+    evidence: Annotated[str, Field(max_length=2000)]
+    """What shows that the draft is right: a record, a person who was asked, a policy."""
+
+
+class RatingBody(Body):
+    """What a draft is worth."""
+
+    thumb: Literal["up", "down"]
+    dims: dict[str, str] = {}
+    """Of `facts_ok` (pass, fail), `safe_to_send` (pass, edit, no), `complete` (0-2), `tone` (0-2), `routing_ok` (pass, fail)."""
+    first_fault: Code = ""
+    """The first thing that is wrong, e.g. `wrong_fact`."""
+    note: Annotated[str, Field(max_length=2000)] = ""
+    seconds: Annotated[int, Field(ge=0, le=86400)] = 0
+    """Time that it took to rate it."""
+
+
+class AssignBody(Body):
+    """Whose case it is."""
+
+    to: Annotated[str, Field(max_length=128)]
+    """A person's id or name; "" for nobody's."""
+
+
+class SnoozeBody(Body):
+    """Until when a case rests."""
+
+    until: datetime
+    """RFC 3339; one that has passed ends the rest."""
+
+
+class NoteBody(Body):
+    """A note among staff."""
+
+    text: Annotated[str, Field(max_length=10_000)]
+
+
+class RoutingBody(ReasonBody):
+    """Another team in the lead."""
+
+    team: Annotated[str, Field(max_length=64)]
+
+
+class MisledBody(Body):
+    """Something that misled whoever read the draft."""
+
+    about: Literal["precedent", "fact"]
+    ref: Annotated[str, Field(max_length=80)]
+
+
+class TouchBody(Body):
+    """What somebody did with an open case; an empty one only says that it is still open."""
+
+    kind: Literal["opened", "focused", "edited"] | None = None
+    target: Annotated[str, Field(max_length=40, pattern=r"^[a-z]*(-\d+)?$")] = ""
+    """`fact-3`, `action-1`, `thread`; "" for the whole."""
+    draft_id: Annotated[str, Field(max_length=40)] = ""
 
 
 def instant(at: datetime | None) -> str | None:
@@ -117,6 +191,7 @@ def draft_json(draft: DraftView) -> dict[str, Any]:
         **proposal,
         "draft_id": draft.id, "case_id": draft.case_id, "state": draft.state, "state_reason": draft.state_reason,
         "hint": draft.hint, "created_at": instant(draft.created_at), "updated_at": instant(draft.updated_at),
+        "release_at": instant(draft.updated_at + HOLD) if draft.state == "approved" else None,
     }  # fmt: skip
 
 

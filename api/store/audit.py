@@ -24,9 +24,9 @@ _ENGINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
 
 FIELDS: Final[Mapping[str, re.Pattern[str] | type[bool] | type[int]]] = {
     "action": _WORD, "author": _WORD, "channel": _WORD, "deadline": _WORD, "decision": _WORD, "issue_type": _WORD,
-    "kind": _WORD, "old_status": _WORD, "primary_team": _WORD, "reason_code": _WORD, "role": _WORD, "severity": _WORD,
-    "source": _WORD, "state": _WORD, "status": _WORD, "team": _WORD, "tier": _WORD,
-    "draft": _ID, "import": _ID, "job": _ID, "key": _ID, "message": _ID, "principal": _ID,
+    "kind": _WORD, "old_status": _WORD, "primary_team": _WORD, "reason_code": _WORD, "role": _WORD, "rule": _WORD,
+    "severity": _WORD, "source": _WORD, "state": _WORD, "status": _WORD, "team": _WORD, "tier": _WORD,
+    "draft": _ID, "import": _ID, "job": _ID, "key": _ID, "message": _ID, "note": _ID, "principal": _ID,
     "case": _ID, "incident": _ID, "promise": _ID, "policy": _HASH,
     "customer_hash": _HASH, "delivery_hash": _HASH, "draft_hash": _HASH, "text_hash": _HASH,
     "due_at": _INSTANT, "opened_at": _INSTANT, "sent_at": _INSTANT, "written_at": _INSTANT,

@@ -171,3 +171,11 @@ def set_hint(conn: Connection, draft_id: str, hint: str) -> None:
 def set_proposal(conn: Connection, draft_id: str, proposal: Mapping[str, Any]) -> None:
     """Change what is shown around a draft; its text and hash stay."""
     conn.execute(update(drafts).where(drafts.c.id == draft_id).values(proposal=dict(proposal)))
+
+
+def set_words(
+    conn: Connection, draft_id: str, body: Mapping[str, Any], proposal: Mapping[str, Any], digest: str
+) -> None:
+    """Put a person's words in the place of a draft's; its state stays."""
+    values = {"body": dict(body), "proposal": dict(proposal), "hash": digest}
+    conn.execute(update(drafts).where(drafts.c.id == draft_id).values(values))

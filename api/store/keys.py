@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -117,3 +117,21 @@ def use_link(conn: Connection, digest: str, now: datetime) -> str | None:
     fresh = (signin_links.c.hash == digest, signin_links.c.used_at.is_(None), signin_links.c.expires_at > now)
     statement = update(signin_links).where(*fresh).values(used_at=now).returning(signin_links.c.principal_id)
     return conn.execute(statement).scalar()
+
+
+def set_password(conn: Connection, principal_id: str, stored: str) -> None:
+    """Another password; whoever is signed in with the old one is signed out."""
+    conn.execute(update(principals).where(principals.c.id == principal_id).values(password_hash=stored))
+    conn.execute(delete(sessions).where(sessions.c.principal_id == principal_id))
+
+
+def everybody(conn: Connection) -> Sequence[RowMapping]:
+    """All principals by name."""
+    return conn.execute(select(principals).order_by(principals.c.name)).mappings().all()
+
+
+def all_keys(conn: Connection, principal_id: str = "") -> Sequence[RowMapping]:
+    """API keys with the name of who holds them, newest first; "" for everybody's."""
+    query = select(api_keys, principals.c.name).join(principals, principals.c.id == api_keys.c.principal_id)
+    query = query.where(api_keys.c.principal_id == principal_id) if principal_id else query
+    return conn.execute(query.order_by(api_keys.c.id.desc())).mappings().all()

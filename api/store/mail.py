@@ -20,7 +20,7 @@ DELIVER = "deliver"
 HELPDESK = "helpdesk:"
 """How channels begin that lead to tickets: each letter has a place of its own, so these never leave together."""
 MAX_KEY = 256
-STATES = ("waiting", "delivered", "dead")
+STATES = ("waiting", "delivered", "dead", "withdrawn")
 """What becomes of a letter."""
 STORM = 5
 """Letters to one channel within `CALM` after which further ones leave together, as a digest."""
@@ -91,8 +91,9 @@ _GOING = (
 
 
 def post(
-    conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None
-) -> str | None:
+    conn: Connection, channel: str, key: str, payload: Mapping[str, Any], *, now: datetime, case_id: str | None = None,
+    not_before: datetime | None = None,
+) -> str | None:  # fmt: skip
     """Something to send over `channel`, with its job; None when `key` was posted before. `payload` holds ids only.
 
     After `STORM` letters within `CALM` the next ones wait for the end of a minute and leave together, apart from those to
@@ -102,7 +103,7 @@ def post(
         return None
     letter_id = new_id("out", now)
     recent = conn.execute(_RECENT, {"channel": channel, "since": now - CALM}).all()
-    calm = None if channel.startswith(HELPDESK) or len(recent) < STORM else _next(now, CALM)
+    calm = not_before if channel.startswith(HELPDESK) or len(recent) < STORM else _next(not_before or now, CALM)
     going = calm is not None and conn.execute(_GOING, {"channel": channel, "at": calm}).first() is not None
     row = {
         "id": letter_id, "idempotency_key": key, "channel": channel, "payload": dict(payload), "created_at": now,
@@ -211,6 +212,12 @@ def reopen(conn: Connection, channel: str) -> None:
 def closed(conn: Connection) -> dict[str, str]:
     """Closed channels and why."""
     return {row.channel: row.reason for row in conn.execute(select(closed_channels))}
+
+
+def withdraw(conn: Connection, prefix: str) -> None:
+    """Letters whose keys begin so and that have not left do not leave any more."""
+    mine = (outbox.c.idempotency_key.startswith(prefix, autoescape=True), outbox.c.state == "waiting")
+    conn.execute(update(outbox).where(*mine, outbox.c.batch == "").values(state="withdrawn"))
 
 
 def last_delivered(conn: Connection, channel: str, case_id: str) -> RowMapping | None:

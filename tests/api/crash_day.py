@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +30,7 @@ from agent.states import fold
 from api import faultpoint
 from api.auth import WORKER, Doors, Principal
 from api.desk import Desk, DraftWork
+from api.errors import ConflictError
 from api.hooks.handler import DeadLetters, HookHandler
 from api.hooks.maps import Maps
 from api.jobs import TRACE, DraftHandler, SightHandler, registry
@@ -53,6 +55,7 @@ from tests.fakes.desk import PROMPTS, pack
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 KILLED = 9
+PASSWORD = "a long enough password"
 COMPILED: dict[Any, Any] = {}
 """SQL compiled once in the parent, so that a fork does not do it again."""
 CARD = Precedent(
@@ -120,10 +123,11 @@ class Day:
         text = work.escalation["messages"][0]["text"]
         if text == "poison":
             raise ValueError
+        held: dict[str, Any] = {"verdict": "blocked", "findings": [{"rule": "unsupported_fact", "hard": True}]}
         return {
-            "state": "ready", "engine": "fake", "degraded": False, "issue_type": "late", "severity": "S3",
+            "state": "blocked" if text == "lamp" else "ready", "engine": "fake", "degraded": False, "issue_type": "late", "severity": "S3",
             "primary_team": "support", "draft": {"kind": "reply", "subject": "", "body": f"About {text}"},
-            "guard": {"verdict": "clear"},
+            "guard": held if text == "lamp" else {"verdict": "clear"},
             "clocks": [{"metric": "external", "target": "evidence", "due_at": "2026-12-24T09:00:00Z"}],
             TRACE: Trace(work.case_id, START, text, "late"),
         }  # fmt: skip
@@ -168,6 +172,7 @@ class Day:
         with self.store.write("finish") as conn:  # a job for a draft that is decided: nothing to do
             queue.put(conn, "draft", {"draft": self.views.case(ada, kettle).row.draft_id}, now=self.clock.now())
         self.work()
+        self.others(ada)
         self.clock.at += timedelta(days=2)
         while self.desk.sweep(WORKER):
             pass
@@ -178,6 +183,11 @@ class Day:
         ada = doors.principal_named("Ada") or doors.add_principal(None, "Ada", "admin")
         doors.revoke_key(ada, doors.make_key(ada, ada.id)[0])
         doors.sign_out(doors.sign_in(doors.make_link(ada.id))[1])
+        doors.set_password(ada, PASSWORD)
+        doors.sign_out(doors.sign_in_with_password("Ada", PASSWORD, "::1")[1])
+        bob = doors.principal_named("Bob") or doors.add_principal(ada, "Bob", "agent")
+        doors.set_active(ada, bob.id, active=False)
+        doors.set_shortcuts(ada, on=False)
         return ada
 
     def hooks(self, ada: Principal) -> None:
@@ -237,10 +247,18 @@ class Day:
         """Someone who looks at the screen and does what is left to do."""
         case = self.views.case(ada, case_id)
         assert case.draft is not None
-        if case.draft.state == "ready":
-            self.desk.record_review(
-                ada, case.draft.id, "approve", draft_hash=case.draft.hash, case_version=case.version, key="a"
-            )
+        self.desk.look(ada, case_id, [("opened", "")], case.draft.id)
+        self.desk.assign(ada, case_id, "Ada", key="y")
+        self.desk.snooze(ada, case_id, START + timedelta(hours=9), key="z")
+        self.desk.add_note(ada, case_id, "called", key="x")
+        self.desk.set_routing(ada, case_id, "fulfilment", "parcel", key="g")
+        if "approval_undone" not in {event.kind for event in case.events}:
+            self.approve(ada, case_id, "a")
+            with suppress(ConflictError):  # the hold is over when the approval was before a crash
+                self.desk.undo_approval(ada, case.draft.id, key="u")
+        self.approve(ada, case_id, "b")
+        self.desk.rate(ada, case.draft.id, "up", key="t")
+        self.desk.misled(ada, case_id, "precedent", "prc_1", key="m2")
         self.desk.record_sent(ada, case_id, "About kettle", draft_id=case.draft.id, key="s")
         self.note("acknowledged send")
         self.desk.acknowledge(ada, case_id, "support", key="k")
@@ -259,6 +277,22 @@ class Day:
             self.desk.settle_promise(ada, promise.id, "kept", key="o")
         if self.views.case(ada, case_id).row.status != "waiting_customer":
             self.desk.set_status(ada, case_id, "waiting_customer", key="w")
+
+    def approve(self, ada: Principal, case_id: str, key: str) -> None:
+        case = self.views.case(ada, case_id)
+        if case.draft is not None and case.draft.state == "ready":
+            read = {"draft_hash": case.draft.hash, "case_version": case.version}
+            self.desk.record_review(ada, case.draft.id, "approve", **read, key=key)
+
+    def others(self, ada: Principal) -> None:
+        """The answer to a finding, and a case that a person takes over."""
+        with self.store.read() as conn:
+            ids = {row.title: row.id for row in conn.execute(select(tables.cases.c.title, tables.cases.c.id))}
+        lamp = self.views.case(ada, ids["lamp"])
+        if lamp.draft is not None and lamp.draft.state == "blocked":
+            read = {"draft_hash": lamp.draft.hash, "case_version": lamp.version}
+            self.desk.resolve_finding(ada, lamp.draft.id, 1, "the label says so", **read, key="f")
+        self.desk.take_over(ada, ids["poison"], key="h")
 
     def problems(self) -> list[str]:
         """What was lost or done twice."""
@@ -279,7 +313,7 @@ class Day:
             want(
                 "status",
                 [row["status"] for row in (kettle, poison, lamp)],
-                ["waiting_customer", "in_review", "resolved"],
+                ["waiting_customer", "in_progress", "resolved"],
             )
             hooked = {row["delivery_id"]: row for row in conn.execute(select(tables.deliveries)).mappings()}
             want("webhooks", [(n, row["state"], row["case_id"]) for n, row in sorted(hooked.items())],
@@ -293,7 +327,7 @@ class Day:
                 .order_by(tables.drafts.c.id)
             )
             want("drafts", [tuple(row) for row in states], [
-                (kettle["id"], "stale"), (poison["id"], "needs_human"), (kettle["id"], "stale"), (kettle["id"], "sent"),
+                (kettle["id"], "stale"), (poison["id"], "discarded"), (kettle["id"], "stale"), (kettle["id"], "sent"),
                 (lamp["id"], "ready"),
             ])  # fmt: skip
             texts = [m["body"]["text"] for m in cases.messages_of(conn, kettle["id"])]
@@ -312,7 +346,7 @@ class Day:
             })  # fmt: skip
             letters = conn.execute(select(tables.outbox)).mappings().all()
             kinds = Counter(str(letter["payload"]["kind"]) for letter in letters)
-            want("letters", (kinds["event"], kinds["pulled_in"], kinds["clocks"] > 0), (6, 3, True))
+            want("letters", (kinds["event"], kinds["pulled_in"], kinds["clocks"] > 0), (6, 4, True))
             for letter in letters:
                 taken = letter["payload"].get("state") != "needs_human"
                 want(

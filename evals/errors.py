@@ -24,3 +24,7 @@ class BeyondRangeError(EvalsError):
 
 class IncomparableError(EvalsError):
     """Two runs answered other cases, or were scored by other scorers."""
+
+
+class RatingError(EvalsError):
+    """A rating cannot be planned or given."""

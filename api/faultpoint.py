@@ -22,6 +22,7 @@ VERBS: Final = (
     "set_password", "throttle", "set_person", "preferences",
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
     "put_precedents", "set_vectors", "remove_precedents", "mailbox_place", "mailbox_draft",
+    "rate_items", "rate_output", "adjudicate",
     "take_deliveries", "apply_delivery", "replay_delivery",
 )  # fmt: skip
 """All transactions that write; each has a point before and after its commit."""

@@ -6,8 +6,8 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 from evals.answer import Answer, Grounds
 from evals.dataset import Case, Dataset
@@ -29,8 +29,10 @@ from evals.ratings import (
     Shown,
 )
 
-_UNSEEN: Final = frozenset({"closeness", "reading_ease"})
-"""Scorers whose mutants are no faults in the eyes of a person."""
+UNFAIR: Final = frozenset(
+    {"reworded", "hard to read", "hidden character", "unlike precedents", "nobody pulled in", "no citation"}
+)
+"""Mutators whose change a person cannot see or need not mind."""
 
 
 # --- which outputs ------------------------------------------------------------------------------------------------------
@@ -72,9 +74,14 @@ def _draw(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
+def _draft(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    found: Any = (answer or {}).get("draft")
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+
+
 def _body(answer: Mapping[str, Any] | None) -> str:
-    draft = (answer or {}).get("draft") or {}
-    return str(draft.get("body") or "") if draft.get("kind") != "brief" else ""
+    draft = _draft(answer)
+    return "" if draft.get("kind") == "brief" else str(draft.get("body") or "")
 
 
 def _flawless(trial: Trial) -> bool:
@@ -83,7 +90,7 @@ def _flawless(trial: Trial) -> bool:
 
 def shown(case: Case, answer: Mapping[str, Any]) -> Shown:
     """What a rater sees of an answer; nothing that says who or what wrote it."""
-    draft: Mapping[str, Any] = answer.get("draft") or {}
+    draft = _draft(answer)
     return Shown(
         messages=tuple(Said(author=m.author, text=m.text) for m in case.escalation.messages),
         kind=str(draft.get("kind") or ""), subject=str(draft.get("subject") or ""), body=str(draft.get("body") or ""),
@@ -114,7 +121,7 @@ def _spoiled(base: Answer, used: set[str]) -> Iterator[tuple[str, Mapping[str, A
     if base.problem or base.letter is None:
         return
     for by in sorted(MUTATORS, key=lambda m: _draw(base.case.name, m.name)):
-        if by.name not in used and not _UNSEEN & set(by.scorers):
+        if by.name not in used and by.name not in UNFAIR:
             for change in by.make(base):
                 yield by.name, change.answer
 
@@ -225,8 +232,3 @@ def rated(items: Iterable[Item], ratings: Iterable[Rating], settled: Iterable[Ad
         if r.repeat:
             again[r.item].append(r)
     return [Rated(i, tuple(looks[i.id].values()), tuple(again[i.id]), last.get(i.id)) for i in items]
-
-
-def blank(item: Item) -> Item:
-    """The item without what raters may not know."""
-    return replace(item, plan=replace(item.plan, run="", case="", trial=0, double=False, repeat=False, mutant=""))

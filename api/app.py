@@ -22,7 +22,7 @@ from api import problems
 from api.errors import PartsError, StoreError
 from api.policy import Anyone, Policy, declared
 from api.reading import MAX_BODY
-from api.routes import casework, docs, drafts, escalations, health, hooks, incidents, pages, sessions, teamwork
+from api.routes import casework, docs, drafts, escalations, evals, health, hooks, incidents, pages, sessions, teamwork
 from api.store import audit
 from api.watch import keep_watch
 from api.wiring import Runtime
@@ -79,7 +79,7 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
         lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.runtime = runtime
-    for module in (drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, teamwork):
+    for module in (drafts, escalations, casework, hooks, health, sessions, docs, incidents, evals, pages, teamwork):
         app.include_router(module.router)
     app.include_router(escalations.log_router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name=STATIC)

@@ -16,7 +16,7 @@ from api.errors import ConflictError, ForbiddenError, InvalidError, NotFoundErro
 from api.ids import new_id
 from api.store import ratings as kept
 from api.store.unit import Store
-from evals.rating_plan import Rated, next_task, rated, standing
+from evals.rating_plan import Rated, in_force, next_task, rated, standing
 from evals.ratings import Adjudication, Item, Opinion, Planned, Rating, Rubric, Shown, load_rubric
 
 MOST_SECONDS: Final = 24 * 3600
@@ -88,7 +88,7 @@ class Ratings:
         if not mine:
             raise NotFoundError("output that you rated", item_id)
         found = next(i for i in items if i.id == item_id)
-        return replace(_blind(found, items, every, who.id), own=mine[-1])
+        return replace(_blind(found, items, every, who.id), own=_last(mine))
 
     def rate(
         self, who: Principal, item_id: str, said: dict[str, Any], *, seconds: int = 0, supersedes: str = ""
@@ -114,10 +114,9 @@ class Ratings:
         with self._store.write("rate_output") as conn:
             item, now = _item(conn, item_id, lock=True), self._clock.now()
             opinion = _opinion(item, said)
-            every = kept.every(conn)
             if kept.settled(conn, item_id):
                 raise ConflictError("This output was settled meanwhile, so its ratings stay as they are.")
-            repeat, before = _place(item, every, who.id, supersedes, kept.items(conn))
+            repeat, before = _place(conn, item, who.id, supersedes)
             new = Rating(
                 **opinion.model_dump(), id=new_id("rtg", now), item=item_id, run=item.plan.run, case=item.plan.case,
                 trial=item.plan.trial, output_hash=item.plan.shown.hash, rater=who.id, role=who.role,
@@ -164,7 +163,7 @@ class Ratings:
         rubric = self.rubric
         with self._store.write("adjudicate") as conn:
             item, now = _item(conn, item_id, lock=True), self._clock.now()
-            before = kept.settled(conn, item_id)
+            before = in_force(kept.settled(conn, item_id))
             _need_complete(who, rated([item], kept.every(conn, item_id), before)[0])
             new = Adjudication(
                 **_opinion(item, said).model_dump(), id=new_id("adj", now), item=item_id, who=who.id,
@@ -211,25 +210,29 @@ def _blind(item: Item, items: Sequence[Item], every: Sequence[Rating], rater: st
     return Blind(item.id, item.plan.shown, done, left)
 
 
-def _place(item: Item, every: Sequence[Rating], rater: str, supersedes: str, items: Sequence[Item]) -> tuple[bool, str]:
+def _place(conn: Connection, item: Item, rater: str, supersedes: str) -> tuple[bool, str]:
     """Whether a new rating is the planned second look, and which rating it supersedes."""
-    held = standing(every)
+    held = standing(kept.every(conn, item.id))
     mine = [r for r in held if r.rater == rater]
-    here = [r for r in mine if r.item == item.id]
-    looks = {r.rater: r for r in held if r.item == item.id and not r.repeat}
     if supersedes:
-        old = next((r for r in here if r.id == supersedes), None)
+        old = next((r for r in mine if r.id == supersedes), None)
         if old is None:
             raise ConflictError("That rating is not your last one of this output; load the page again.")
         return old.repeat, old.id
-    if not here:
-        if len(looks) >= item.plan.needed:
+    if not mine:
+        if len({r.rater for r in held}) >= item.plan.needed:
             raise ConflictError("As many people as needed rated this output already; take the next one.")
         return False, ""
-    task = next_task(items, every, rater)
+    task = next_task(kept.items(conn), kept.every(conn), rater) if item.plan.repeat else None
     if task is not None and task.repeat and task.item.id == item.id:
         return True, ""
-    return here[-1].repeat, here[-1].id
+    last = _last(mine)
+    return last.repeat, last.id
+
+
+def _last(mine: Sequence[Rating]) -> Rating:
+    """Of a person's standing ratings of one output the second look, if there is one."""
+    return max(mine, key=lambda r: (r.repeat, r.at))
 
 
 def _opinion(item: Item, said: dict[str, Any]) -> Opinion:

@@ -145,6 +145,13 @@ def standing(ratings: Iterable[Rating]) -> list[Rating]:
     return [r for r in every if r.id not in old]
 
 
+def in_force(settled: Iterable[Adjudication]) -> list[Adjudication]:
+    """What was settled and not settled anew since."""
+    every = list(settled)
+    old = {a.supersedes for a in every}
+    return [a for a in every if a.id not in old]
+
+
 def next_task(items: Sequence[Item], ratings: Iterable[Rating], rater: str) -> Task | None:
     """What somebody rates next: what came up for a second look first, then something new to them; None when all is done."""
     held = standing(ratings)
@@ -226,7 +233,7 @@ def rated(items: Iterable[Item], ratings: Iterable[Rating], settled: Iterable[Ad
     """Every item with its standing ratings and what was settled last."""
     held = standing(ratings)
     looks = _first_looks(held)
-    last = {a.item: a for a in sorted(settled, key=lambda a: (a.at, a.id))}
+    last = {a.item: a for a in in_force(settled)}
     again: dict[str, list[Rating]] = defaultdict(list)
     for r in held:
         if r.repeat:

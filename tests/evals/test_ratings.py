@@ -67,7 +67,7 @@ def made() -> Any:
     body = (
         "Dear Ada,\n\nthank you for writing to us about this.\n\nYou will hear from us soon.\n\nKind regards,\nFernhill"
     )
-    form = {
+    form: dict[str, Any] = {
         "severity_reason": "one order", "severity_floor": "", "human_lead_reason": "", "precedents": [],
         "draft": ANSWER["draft"] | {"body": body, "language": "en", "citations": [], "promises": [], "proposed_actions": []},
     }  # fmt: skip
@@ -180,7 +180,7 @@ def test_agreement_is_that_of_the_statistics_over_natural_outputs_only():
         item(n, double=True, mutant="date shifted") for n in range(120, 126)
     ]
     bad = {
-        "a": {f"itm_{n:03}" for n in range(0, 30)},
+        "a": {f"itm_{n:03}" for n in range(30)},
         "b": {f"itm_{n:03}" for n in range(5, 40)} | {"itm_120", "itm_121"},
     }
     found = calibrate(rated(items, rate_all(items, "ab", bad)))

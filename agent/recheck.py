@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from agent import casefile, guard
+from agent import casefile, guard, wording
 from agent.case import Citation, Draft, Escalation, GuardReport, Triage
 from agent.facts.evidence import Evidence, PolicyLine, Slot, StoreFacts
 from agent.guard import Rulebook
@@ -40,16 +40,13 @@ class Recheck:
     rulebook: Rulebook
     orders: OrderBook
 
-    def run(
-        self, case: Escalation, proposal: Json, body: Json, *, drafted_at: datetime, now: datetime, answered: bool
-    ) -> GuardReport:
+    def run(self, case: Escalation, proposal: Json, body: Json, *, now: datetime, answered: bool) -> GuardReport:
         """The guard's report on a draft as it now reads.
 
         Args:
             case: with all its messages.
-            proposal: as it was stored; its triage stands.
+            proposal: as it was stored; its triage stands, and so do the commitments of the clock that its draft names.
             body: the draft in its stored form, with the words to be read.
-            drafted_at: when the draft was written; the commitment that its words name was filled in then.
             now: the present instant.
             answered: whether the customer had an answer before.
 
@@ -60,16 +57,15 @@ class Recheck:
             citations=tuple(Citation(c["source"], c["ref"]) for c in body.get("citations") or ()),
         )  # fmt: skip
         triage = _triage(proposal)
-        return guard.check(
-            draft, triage, self._evidence(case, draft, triage, (drafted_at, now), answered), self.rulebook
-        )
+        slots = self._slots(case, triage, draft.language, proposal, now)
+        return guard.check(draft, triage, self._evidence(case, draft, triage, slots, now, answered), self.rulebook)
 
     @cached_property
     def _instructions(self) -> str:
         return self.prompts.render("triage", casefile.lists(self.pack))
 
     def _evidence(
-        self, case: Escalation, draft: Draft, triage: Triage, at: tuple[datetime, datetime], answered: bool
+        self, case: Escalation, draft: Draft, triage: Triage, slots: Mapping[str, Slot], now: datetime, answered: bool
     ) -> Evidence:
         store, language = self.pack.store, triage.language or detect(case.messages[0].text, case.language_hint).code
         found = entities_of(case, language, self.pack)
@@ -77,7 +73,7 @@ class Recheck:
         context = case.context
         shown = context.customer_verified is True
         return Evidence(
-            messages=case.messages, entities=found, now=at[1], case_id=case.id, order_ref=case.order_ref,
+            messages=case.messages, entities=found, now=now, case_id=case.id, order_ref=case.order_ref,
             contacts=_contacts(case), language=language, customer=case.customer,
             order=context.order if shown else None, dispute=context.dispute if shown else None,
             withheld=None if shown else context.order,
@@ -85,7 +81,7 @@ class Recheck:
                 name: PolicyLine(line.text.get(draft.language, line.text["en"]), line.facts)
                 for name, line in self.pack.policy.items()
             },
-            first_message=not answered, clock=self._slots(case, triage, draft.language, at),
+            first_message=not answered, clock=slots,
             store=StoreFacts(
                 store.name, store.legal_name, store.support_email, store.hosts, store.contacts,
                 tuple(p.name for p in self.pack.products), store.languages, store.time_zone,
@@ -93,12 +89,16 @@ class Recheck:
             prompts=(self._instructions,),
         )  # fmt: skip
 
-    def _slots(self, case: Escalation, triage: Triage, language: str, at: tuple[datetime, datetime]) -> dict[str, Slot]:
-        """The next update as it was promised when the draft was written, and as it would be promised now."""
-        found: dict[str, Slot] = {}
-        for mark, when in zip(("", "_now"), at, strict=True):
-            slots = casefile.slots(self.pack, case, triage.severity, triage.issue_type, language, when)
-            found |= {name + mark: Slot(text, slots.at[name]) for name, text in slots.text.items()}
+    def _slots(self, case: Escalation, triage: Triage, language: str, proposal: Json, now: datetime) -> dict[str, Slot]:
+        """The next update as the draft names it, filled in to the minute when it was written, and as it would be now."""
+        slots = casefile.slots(self.pack, case, triage.severity, triage.issue_type, language, now)
+        found = {name + "_now": Slot(text, slots.at[name]) for name, text in slots.text.items()}
+        written: Json = proposal.get("draft") or {}
+        for promise in cast("Sequence[Json]", written.get("promises") or ()):
+            what, _, name = str(promise.get("backed_by") or "").partition(":")
+            if what == "clock" and promise.get("due_at"):
+                at = datetime.fromisoformat(str(promise["due_at"]))
+                found[name] = Slot(wording.instant(at, language, self.pack.store.time_zone), at)
         return found
 
 

@@ -133,16 +133,15 @@ def _choices(conn: Connection, desk: Runtime, case: CaseView, names: Mapping[str
     draft, proposal = case_rows.get_draft(conn, case.draft.id), case.draft.proposal or {}
     facts = {"severity": case.row.severity, "language": case.row.language}
     openings = desk.desk.openings(facts, draft, None, now) if draft["body"] else ()
-    given, approved = decisions.approval(conn, draft["id"]), draft["state"] == "approved"
+    changed, approved = decisions.edit(conn, draft["id"]), draft["state"] == "approved"
     until = held_until(draft) if approved and now < held_until(draft) else None
     edit: Sequence[worddiff.Change] = ()
-    if given is not None and given["decision"] == "edit" and draft["body"]:
-        kept: Mapping[str, Any] = given["before"] or {}
-        before: Mapping[str, Any] = kept.get("body") or {}
+    if changed is not None and draft["body"]:
+        before: Mapping[str, Any] = changed["before"]["body"] or {}
         edit = worddiff.changes(str(before.get("body") or ""), str(draft["body"].get("body") or ""))
     return Choices(
         openings, draft["state"] == "ready" and risk.green(desk.texts.pack, case.row.severity, proposal, openings),
-        until, approved and until is None, tuple(edit), names.get(given["who"], "") if given is not None and edit else "",
+        until, approved and until is None, tuple(edit), names.get(changed["who"], "") if changed is not None else "",
         tuple(names.get(d["who"], "") for d in decisions.firsts(conn, draft["id"], draft["hash"])),
         frozenset((f["about"], f["ref"]) for f in casework.feedback_of(conn, case.row.id)),
         tuple(casework.ratings(conn, draft["id"])), helpdesk_of(desk, conn, case) != "",

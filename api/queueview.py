@@ -157,7 +157,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-def _rows(ids: list[str], now: datetime) -> Select[Any]:
+def _rows(ids: list[str], now: datetime) -> Select[*tuple[Any, ...]]:
     """What the page shows of these cases."""
     return (
         select(

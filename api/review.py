@@ -120,7 +120,7 @@ class Review(Verbs):
             if now >= held_until(draft):
                 raise ConflictError("The approval was released and cannot be undone; ask for a new draft instead.")
             before: Json = given["before"] or {}
-            columns = {name: before.get(name) for name in ("body", "proposal")}
+            columns = {name: before[name] for name in ("body", "proposal") if name in before}
             cases.set_draft(conn, draft, before["state"], now, hash=before["hash"], **columns)
             decisions.undo(conn, draft_id, now)
             cases.record(conn, draft["case_id"], "approval_undone", actor=who.id, now=now, draft=draft_id)
@@ -236,9 +236,8 @@ class Review(Verbs):
         now = self.clock.now()
         escalation = intake.parse(wire.whole(case, texts), now=now, case_id=case["id"])
         report = self.rules.recheck(
-            escalation, draft["proposal"] or {}, body, drafted_at=draft["updated_at"], now=now,
-            answered=case["human_replies"] > 0,
-        )  # fmt: skip
+            escalation, draft["proposal"] or {}, body, now=now, answered=case["human_replies"] > 0
+        )
         before = str(old.get("body") or "")
         known = {(rule, before[start:end]) for rule, start, end in answers}
         hard = [f for f in report.findings if f.hard and (f.rule, words[f.start : f.end]) not in known]
@@ -267,7 +266,7 @@ class Review(Verbs):
         digest = self.draft_hash(body)
         firsts = decisions.firsts(conn, draft["id"], digest)
         if not self._enough(who, firsts, given, conn):
-            self._decided(conn, who, draft, "first", code, now, digest=digest)
+            self._decided(conn, who, draft, "first", code, now, digest=digest, changed=edit is not None)
             if edit:
                 self._rewrite(conn, draft, edit, proposal, digest, now)
             return {"draft": draft["id"], "second": True}
@@ -279,7 +278,7 @@ class Review(Verbs):
         touched: list[tuple[decisions.TouchKind, str]] = [("focused", name) for name in sorted(read.opened)]
         decisions.touch(conn, now, case["id"], who.id, touched, draft["id"])
         kind = "edit" if edit else "approve"
-        decision = self._decided(conn, who, draft, kind, code, now, digest=digest)
+        decision = self._decided(conn, who, draft, kind, code, now, digest=digest, changed=edit is not None)
         self.tell_programs(conn, "case.approved", case["id"], now, decision, not_before=now + HOLD, draft=draft["id"])
         return {"draft": draft["id"], "second": False}
 
@@ -323,11 +322,11 @@ class Review(Verbs):
 
     def _decided(
         self, conn: Connection, who: Principal, draft: RowMapping, decision: str, code: str, now: datetime,
-        digest: str = "",
+        digest: str = "", changed: bool = False,
     ) -> str:  # fmt: skip
-        """Write a decision down, in the log too."""
-        held = decision in {"approve", "edit"}
-        before = {name: draft[name] for name in ("state", "hash", "body", "proposal")} if held else None
+        """Write a decision down, in the log too; of words that were changed the draft is kept."""
+        kept = ("state", "hash", *(("body", "proposal") if changed else ()))
+        before = {name: draft[name] for name in kept} if changed or decision == "approve" else None
         decision_id = decisions.add(
             conn, now, case_id=draft["case_id"], draft_id=draft["id"], who=who.id, decision=decision, reason_code=code,
             draft_hash=digest or draft["hash"], before=before,

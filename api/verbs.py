@@ -41,8 +41,7 @@ class Recheck(Protocol):
     """The guard over a draft as a person changed it."""
 
     def __call__(
-        self, case: Escalation, proposal: Mapping[str, Any], body: Mapping[str, Any], *, drafted_at: datetime,
-        now: datetime, answered: bool,
+        self, case: Escalation, proposal: Mapping[str, Any], body: Mapping[str, Any], *, now: datetime, answered: bool,
     ) -> GuardReport:  # fmt: skip
         """See `agent.recheck.Recheck.run`."""
         ...

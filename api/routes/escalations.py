@@ -15,8 +15,9 @@ from agent.wire import WireMessage
 from api.policy import Desk, Reader, Receiver, Worker
 from api.reading import storable
 from api.routes.examples import ESCALATION_BODY, PROBLEMS, TAKEN
-from api.routes.shapes import RedraftBody, SentBody, StatusBody, case_json, event_json, page_json
+from api.routes.shapes import RedraftBody, SentBody, StatusBody, case_json, event_json, instant, page_json
 from api.routes.taking import Key, take
+from api.store import casework
 from api.views import MOST, Filter
 
 router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
@@ -48,8 +49,12 @@ def get_escalations(
 
 @router.get("/{case_id}", responses=_MISSING)
 def get_escalation(case_id: str, desk: Desk, who: Reader) -> dict[str, Any]:
-    """One case with messages, current draft and log."""
-    return case_json(desk.views.case(who, case_id))
+    """One case with messages, current draft and log, whose it is, and until when it rests."""
+    case = case_json(desk.views.case(who, case_id))
+    with desk.store.read() as conn:
+        work = casework.get(conn, case_id)
+    rests = instant(work["snoozed_until"]) if work else None
+    return {**case, "assignee": work["assignee"] if work else "", "snoozed_until": rests}
 
 
 @router.post("/{case_id}/messages", status_code=202, responses=_MISSING)

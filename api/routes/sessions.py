@@ -7,12 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import SESSION
 from api.errors import ForbiddenError, SignInError, TooManyError
 from api.policy import COOKIE, Anyone, Desk, Reader, same_site
 from api.problems import Problem, problem_of
-from api.routes.pages.frame import render
-from api.wiring import Runtime
+from api.routes.pages.frame import render, signed_in
 
 router = APIRouter(tags=["sessions"])
 
@@ -57,17 +55,6 @@ def sign_out(request: Request, desk: Desk, _who: Reader) -> Response:
 def session(who: Reader) -> dict[str, Any]:
     """Who is calling."""
     return {"id": who.id, "name": who.name, "role": who.role}
-
-
-def signed_in(desk: Runtime, session: str, to: str) -> Response:
-    """On to a page of this desk, with a new session: one from before the sign-in is never taken on."""
-    inside = to.startswith("/") and not to.startswith(("//", "/\\")) and "\\" not in to and to.isprintable()
-    response = RedirectResponse(to if inside else "/desk", 303)
-    response.set_cookie(
-        COOKIE, session, max_age=int(SESSION.total_seconds()), httponly=True, samesite="lax",
-        secure=desk.settings.behind_proxy,
-    )  # fmt: skip
-    return response
 
 
 def _form(request: Request, name: str, to: str, problem: Problem | None) -> Response:

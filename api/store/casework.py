@@ -79,10 +79,7 @@ def notes(conn: Connection, case_id: str) -> Sequence[RowMapping]:
 
 def add_rating(conn: Connection, now: datetime, **columns: Any) -> str:
     """What somebody thought of a draft; an earlier rating of theirs is superseded, not changed."""
-    query = select(draft_ratings.c.id).where(
-        draft_ratings.c.draft_id == columns["draft_id"], draft_ratings.c.rater == columns["rater"]
-    )
-    before = conn.execute(query.order_by(draft_ratings.c.id.desc()).limit(1)).scalar()
+    before = next((r["id"] for r in ratings(conn, columns["draft_id"]) if r["rater"] == columns["rater"]), None)
     rating_id = new_id("rtg", now)
     conn.execute(insert(draft_ratings).values(id=rating_id, at=now, supersedes=before, **columns))
     return rating_id

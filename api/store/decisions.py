@@ -39,6 +39,12 @@ def approval(conn: Connection, draft_id: str) -> RowMapping | None:
     return found[-1] if found else None
 
 
+def edit(conn: Connection, draft_id: str) -> RowMapping | None:
+    """The decision that put a person's words in the place of a draft's; None when they are the draft's own."""
+    found = [d for d in of_draft(conn, draft_id) if d["undone_at"] is None and "body" in (d["before"] or {})]
+    return found[-1] if found else None
+
+
 def firsts(conn: Connection, draft_id: str, draft_hash: str) -> list[RowMapping]:
     """First approvals of exactly these words that stand."""
     return [

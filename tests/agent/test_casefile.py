@@ -43,7 +43,7 @@ class File:
         case = escalation({"channel": "email", **payload})
         seen = reader.read(case, NOW)
         self.book = book or Book()
-        self.context = casefile.look_up(case, seen, self.book)
+        self.context = casefile.look_up(case, seen.entities, self.book)
         self.case: Escalation = replace(case, context=self.context)
         self.seen = reader.weigh(self.case, seen, NOW)
         self.triage = judged(self.seen, kind, severity)

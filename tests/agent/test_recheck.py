@@ -34,13 +34,13 @@ def hard(report: Any) -> set[str]:
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_a_draft_that_nobody_changed_reads_the_same_hours_later(row: dict[str, Any]):
-    at = datetime.fromisoformat(row["received_at"]) + timedelta(hours=1)
+    at = datetime.fromisoformat(row["received_at"]) + timedelta(hours=1, seconds=7)
     check, case, proposal = drafted(row, at)
     if not proposal["draft"] or proposal["draft"]["kind"] == "brief":
         pytest.skip("a brief is no text to the customer")
     before = {f["message"] for f in proposal["guard"]["findings"] if f["hard"]}
     for later in (at, at + timedelta(hours=3)):
-        report = check.run(case, proposal, proposal["draft"], drafted_at=at, now=later, answered=False)
+        report = check.run(case, proposal, proposal["draft"], now=later, answered=False)
         assert hard(report) <= before
         assert {f.state for f in report.facts} <= {f["state"] for f in proposal["guard"]["facts"]} | {"supported"}
 
@@ -56,7 +56,7 @@ def test_a_draft_that_nobody_changed_reads_the_same_hours_later(row: dict[str, A
 def test_words_of_a_person_are_held_to_the_same_rules(words: str):
     check, case, proposal = drafted(LAMP, NOW)
     body = {**proposal["draft"], "body": proposal["draft"]["body"] + "\n\n" + words}
-    assert hard(check.run(case, proposal, body, drafted_at=NOW, now=NOW, answered=False))
+    assert hard(check.run(case, proposal, body, now=NOW, answered=False))
 
 
 def test_words_that_say_nothing_new_pass():
@@ -65,14 +65,14 @@ def test_words_that_say_nothing_new_pass():
         **proposal["draft"],
         "body": proposal["draft"]["body"].replace("\n\n", "\n\nThank you for your patience.\n\n", 1),
     }
-    assert not hard(check.run(case, proposal, body, drafted_at=NOW, now=NOW + timedelta(hours=2), answered=False))
+    assert not hard(check.run(case, proposal, body, now=NOW + timedelta(hours=2), answered=False))
 
 
 def test_an_answer_after_the_first_need_not_say_all_that_the_first_must():
     check, case, proposal = drafted(LAMP, NOW)
     body = {**proposal["draft"], "body": "Dear Hanna,\n\nthank you for the photos.\n\nKind regards,\nFernhill"}
-    first = check.run(case, proposal, body, drafted_at=NOW, now=NOW, answered=False)
-    later = check.run(case, proposal, body, drafted_at=NOW, now=NOW, answered=True)
+    first = check.run(case, proposal, body, now=NOW, answered=False)
+    later = check.run(case, proposal, body, now=NOW, answered=True)
     assert len(later.findings) < len(first.findings)
 
 
@@ -86,7 +86,7 @@ def test_an_order_of_somebody_else_is_no_evidence():
         **proposal["draft"],
         "body": proposal["draft"]["body"] + f"\n\nYou paid {order.total.amount} {order.total.currency}.",
     }
-    assert hard(check.run(case, proposal, body, drafted_at=NOW, now=NOW, answered=False))
+    assert hard(check.run(case, proposal, body, now=NOW, answered=False))
 
 
 def test_a_promise_lapses_when_its_time_has_passed():

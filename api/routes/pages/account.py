@@ -11,8 +11,7 @@ from api.auth import Principal
 from api.errors import InvalidError
 from api.passwords import SHORTEST
 from api.policy import Desk, Reader
-from api.routes.pages.frame import DONE, render
-from api.routes.sessions import signed_in
+from api.routes.pages.frame import DONE, render, signed_in
 from api.wiring import Runtime
 
 router = APIRouter(prefix="/account", include_in_schema=False)

@@ -55,10 +55,10 @@ def _show(
     request: Request, desk: Runtime, who: Principal, case_id: str, done: str = "", problem: str = "",
     typed: Mapping[str, Any] = {}, status: int = 200,
 ) -> Response:  # fmt: skip
+    case = desk.views.case(who, case_id)
     if not problem and who.may("work"):
         with suppress(StoreError):  # a desk that cannot write can still be read
-            desk.desk.look(who, case_id, [("opened", "")], draft_id="")
-    case = desk.views.case(who, case_id)
+            desk.desk.look(who, case_id, [("opened", "")], case.draft.id if case.draft else "")
     context = casepage.gather(desk, who, case, desk.clock.now())
     return render(
         request, "case.html", status, title=case.row.title or case.row.id, done=done, problem=problem,
@@ -197,16 +197,18 @@ def assign(case_id: str, desk: Desk, who: Worker, to: Annotated[str, Form()] = "
 
 @router.post("/snooze")
 def snooze(
-    request: Request, case_id: str, desk: Desk, who: Worker, until: Annotated[str, Form(max_length=40)] = ""
-) -> Response:
-    """Let the case rest, until a time of the store's zone; none ends it."""
+    request: Request, case_id: str, desk: Desk, who: Worker, until: Annotated[str, Form(max_length=40)] = "",
+    at: Annotated[str, Form(max_length=40)] = "",
+) -> Response:  # fmt: skip
+    """Let the case rest for a while, or until a time of the store's zone; neither ends it."""
+    given = at or until
 
     def do() -> str:
         now = desk.clock.now()
-        desk.desk.snooze(who, case_id, _instant(until, now, desk.texts.pack.store.time_zone) if until else now)
-        return "snooze" if until else "wake"
+        desk.desk.snooze(who, case_id, _instant(given, now, desk.texts.pack.store.time_zone) if given else now)
+        return "snooze" if given else "wake"
 
-    return _try(request, desk, who, case_id, do, until=until)
+    return _try(request, desk, who, case_id, do)
 
 
 def _instant(given: str, now: datetime, zone: str) -> datetime:

@@ -13,8 +13,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api import say
-from api.auth import Principal
+from api.auth import SESSION, Principal
 from api.errors import StoreError
+from api.policy import COOKIE
 from api.problems import Problem
 from api.store import casework
 from api.wiring import Runtime
@@ -92,6 +93,17 @@ def error_page(request: Request, problem: Problem, kept: Mapping[str, str] | Non
 def back(case_id: str, done: str, *, new: bool = False) -> Response:
     """To the case, which says what was done."""
     return RedirectResponse(f"/desk/{case_id}?{urlencode({'done': done, **({'new': 1} if new else {})})}", 303)
+
+
+def signed_in(desk: Runtime, session: str, to: str) -> Response:
+    """On to a page of this desk, with a new session: one from before the sign-in is never taken on."""
+    inside = to.startswith("/") and not to.startswith(("//", "/\\")) and "\\" not in to and to.isprintable()
+    response = RedirectResponse(to if inside else "/desk", 303)
+    response.set_cookie(
+        COOKIE, session, max_age=int(SESSION.total_seconds()), httponly=True, samesite="lax",
+        secure=desk.settings.behind_proxy,
+    )  # fmt: skip
+    return response
 
 
 def _to(request: Request) -> str:

@@ -117,7 +117,7 @@ def planned(desk: Runtime, id_: str) -> list[Planned]:
     """
     from evals.answer import load_grounds  # the whole pack, read as evals read it
     from evals.dataset import load
-    from evals.rating_plan import plan
+    from evals.rating_draw import plan
 
     run, grounds = one(desk, id_), load_grounds()
     return plan(run, load(grounds.pack, desk.clock.now().date()), grounds)

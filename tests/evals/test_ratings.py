@@ -15,7 +15,8 @@ from evals.answer import load_grounds
 from evals.calibration import calibrate
 from evals.dataset import PROMPTS, load
 from evals.errors import RatingError
-from evals.rating_plan import UNFAIR, next_task, plan, rated, standing
+from evals.rating_draw import UNFAIR, plan
+from evals.rating_plan import next_task, rated, standing
 from evals.ratings import FAULTS, GAP, LEVELS, Item, Opinion, Rating, load_rubric
 from tests.builders_ratings import BAD, BEST, item, planned, rating
 from tests.builders_runs import ANSWER, run, trial

@@ -29,6 +29,7 @@ from api.routes import (
     docs,
     drafts,
     escalations,
+    evals,
     health,
     hooks,
     incidents,
@@ -100,7 +101,7 @@ def create_app(runtime: Runtime, *, first_start: Callable[[Runtime], None] | Non
     app.state.runtime = runtime
     app.state.measuring = Measuring(runtime)
     for module in (
-        drafts, escalations, casework, hooks, health, sessions, docs, incidents, pages, prompts, prompt_pages, proof,
+        drafts, escalations, casework, hooks, health, sessions, docs, evals, incidents, pages, prompts, prompt_pages, proof,
         teamwork, audit_routes,
     ):  # fmt: skip
         app.include_router(module.router)

@@ -23,7 +23,7 @@ VERBS: Final = (
     "add_principal", "make_key", "revoke_key", "make_link", "sign_in", "sign_out",
     "put_precedents", "set_vectors", "remove_precedents", "mailbox_place", "mailbox_draft",
     "take_deliveries", "apply_delivery", "replay_delivery", "activate_texts", "propose_texts", "note_evidence",
-    "import_past", "freeze_baseline", "erase",
+    "import_past", "freeze_baseline", "erase", "rate_items", "rate_output", "adjudicate",
 )  # fmt: skip
 """All transactions that write; each has a point before and after its commit."""
 

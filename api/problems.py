@@ -18,7 +18,7 @@ from agent.errors import AgentError, BadInput, BrokenFile
 from agent.states import IllegalMoveError
 from api import errors
 from api.reading import MAX_BODY
-from evals.errors import BaselineError, EvalsError
+from evals.errors import BaselineError, EvalsError, IncomparableError
 from retrieval.errors import RetrievalError
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ STATUS: Final[Mapping[type[Exception], int]] = {
     AgentError: 500,
     RetrievalError: 503,
     BaselineError: 409,
-    EvalsError: 500,
+    IncomparableError: 409,
+    EvalsError: 422,
     errors.SettingsError: 503,
     errors.SignInError: 401,
     errors.SignatureError: 401,

@@ -32,3 +32,7 @@ class QueryError(EvalsError):
 
 class BaselineError(EvalsError):
     """A baseline cannot be frozen, or is not what was frozen."""
+
+
+class RatingError(EvalsError):
+    """A rating cannot be planned or given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -39,5 +39,15 @@ def html(
     """The page: the verdict first, then what flipped, then the figures; each part only where it is given."""
     css = Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     page = _environment().get_template("report.html")
+    return page.render(title=plain.line(title), css=css, **_parts(report, result, comparison))
+
+
+def fragment(report: Report | None = None, comparison: Comparison | None = None) -> Markup:
+    """What stands below the title of that page, to be shown within another one."""
+    part = _environment().get_template("parts.html")
+    return Markup(part.render(**_parts(report, None, comparison)))  # noqa: S704 - the template escapes
+
+
+def _parts(report: Report | None, result: Result | None, comparison: Comparison | None) -> dict[str, Any]:
     plots = {"bar": svg.bar, "reliability": svg.reliability, "coverage": svg.coverage}
-    return page.render(title=plain.line(title), css=css, report=report, result=result, comparison=comparison, **plots)
+    return {"report": report, "result": result, "comparison": comparison, **plots}

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from api.errors import HomeInUseError, SchemaError, StoreError
 
-SCHEMA: Final = "0008"
+SCHEMA: Final = "0009"
 """The migration that this code was written for."""
 
 BUSY_S: Final = 5.0

@@ -44,6 +44,7 @@ from api.mailbox.threads import Threads
 from api.outbox import Outbox
 from api.outgoing.message import NotTaken
 from api.post import DeliverHandler
+from api.rating import Ratings
 from api.store import audit, cases, clocks, deliveries, incidents, proof, queue, tables
 from api.store.deliveries import Arrival
 from api.store.engine import migrate, open_engine
@@ -56,6 +57,7 @@ from api.views import Views
 from api.worker import Worker
 from evals.past import PastCase
 from retrieval.precedent import Precedent
+from tests.builders_ratings import BEST, planned
 from tests.fakes.desk import PROMPTS, pack
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -317,7 +319,7 @@ class Day:
             self.desk.record_review(ada, case.draft.id, "approve", **read, key=key)
 
     def others(self, ada: Principal) -> None:
-        """The answer to a finding, and a case that a person takes over."""
+        """The answer to a finding, a case that a person takes over, and an output of an eval run that somebody rates."""
         with self.store.read() as conn:
             ids = {row.title: row.id for row in conn.execute(select(tables.cases.c.title, tables.cases.c.id))}
         lamp = self.views.case(ada, ids["lamp"])
@@ -325,6 +327,12 @@ class Day:
             read = {"draft_hash": lamp.draft.hash, "case_version": lamp.version}
             self.desk.resolve_finding(ada, lamp.draft.id, 1, "the label says so", **read, key="f")
         self.desk.take_over(ada, ids["poison"], key="h")
+        ratings = Ratings(self.store, self.clock, PROMPTS)
+        ratings.offer(ada, "run_a", [planned()])
+        (one,) = ratings.all(ada)
+        if one.settled is None:
+            ratings.rate(ada, one.item.id, {"dims": BEST})
+        ratings.settle(ada, one.item.id, {"dims": BEST})
 
     def problems(self) -> list[str]:  # noqa: PLR0915 - a list of facts, each in a line
         """What was lost or done twice."""

@@ -48,6 +48,9 @@ DONE: Final = {
     "person": "Added.",
     "revoked": "Revoked. It does not work any more.",
     "retry": "It is sent again.",
+    "offered": "People can rate its outputs now.",
+    "rated": "Your rating is kept.",
+    "settled": "Settled.",
 }
 """What a page says after something was done."""
 

@@ -88,7 +88,7 @@ def _credible(pack: Pack, rule: CriterionRule, severity: Mapping[str, float]) ->
 def decide(pack: Pack, seen: Understanding, prior: Prior) -> Triage:
     """The whole triage of a case by the embedded engine."""
     guess = prior.best_type(pack.issue_types)
-    strange = not prior.familiar and seen.language.supported
+    strange = not prior.familiar and seen.language.supported and len(seen.own) == 1  # a thread is about something
     if seen.silent or strange:
         unclear = list(pack.issue_types)[-1]
         guess = Guess(unclear, prior.issue_type.get(unclear, 0.0))

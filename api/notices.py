@@ -83,9 +83,11 @@ class Notices:
         if draft and case["draft_id"] != draft["id"] and draft["state"] in {"stale", "sent_back"}:
             return None
         last: Json = before["payload"] if before else {}
-        tags = [word for word in (payload["issue_type"], payload["severity"].lower()) if word]
+        # Notes of one ticket may leave in any order, so what a person changed is set to how it stands now.
+        known = payload if draft else {n: str(case[n] or "") for n in ("issue_type", "severity", "primary_team")}
+        tags = [word for word in (known["issue_type"], known["severity"].lower()) if word]
         ours = {*self._pack.issue_types, *(level.lower() for level in self._pack.severities)}
-        changed = {n: payload[n] for n in ("primary_team", "severity") if payload[n] != last.get(n)}
+        changed = {n: known[n] for n in ("primary_team", "severity") if known[n] != last.get(n)}
         text = self._ticket_text(payload, draft, found) if draft else self._changed_text(payload, found)
         note = Note(
             payload["case"], letter["id"], text, tuple(tags),

@@ -82,7 +82,7 @@ def fill(desk: Runtime, number: int) -> list[str]:
             case_id, draft_id = new_id("case", now), new_id("drf", now)
             case_rows.add(
                 conn, case_id, now, opened_at=now, version=0, status="triaged", draft_id=draft_id,
-                draft_state="pending", source="bench", external_id=f"R-{n}", customer_key="", title=f"Row {n}",
+                draft_state="pending", next_due_at=now, source="bench", external_id=f"R-{n}", customer_key="", title=f"Row {n}",
                 payload={}, channel="email", severity=levels[n % 4], issue_type="damaged_or_defective",
                 primary_team="fulfilment",
             )  # fmt: skip

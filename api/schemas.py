@@ -25,11 +25,12 @@ def models() -> dict[str, type[BaseModel]]:
     from api.integrations.zendesk_config import ZendeskConfig
     from api.mailbox.config import MailboxConfig
     from api.versions import Activation
+    from evals.ratings import RubricFile
 
     return {
         **pack.FILES, "teams": Directory, "sla": Sla, "outbreak": OutbreakRules, "hooks": Hook, "zendesk": ZendeskConfig,
         "files": FilesConfig, "mailbox": MailboxConfig, "activation": Activation, "prompt": FrontMatter,
-        "guard": GuardFile, "guard_words": LanguageFile,
+        "guard": GuardFile, "guard_words": LanguageFile, "rubric": RubricFile,
     }  # fmt: skip
 
 

@@ -391,11 +391,8 @@ def _load_rest(
     report("classifier", READY)
     # numpy's threads wait for each other by spinning, which costs a second core for products that take microseconds
     threadpool_limits(settings.threads, "blas")
-    tracer = (
-        Tracer(pack, signals, texts.outbreak, Middle.of(classifier.taught), _secret(settings))
-        if texts.outbreak
-        else None
-    )
+    outbreak, middle = texts.outbreak, Middle.of(classifier.taught)
+    tracer = Tracer(pack, signals, outbreak, middle, _secret(settings)) if outbreak else None
     deps = Deps(
         pack, texts.prompts, signals, reader, classifier, english, search, orders, texts.rules, model, limits, tracer
     )

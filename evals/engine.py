@@ -111,6 +111,11 @@ class Told(Classifier):
         del sense, issue_type
         return 0
 
+    def familiar(self, sense: Sense) -> bool:
+        """Every case of the suite is one that the desk should know."""
+        del sense
+        return True
+
 
 class _Nothing:
     """No past case."""

@@ -61,7 +61,9 @@ class Dimension(_Form):
     levels: dict[str, Told]
 
 
-class _Rubric(_Form):
+class RubricFile(_Form):
+    """`pack/rubric.yaml`."""
+
     dimensions: dict[str, Dimension]
     faults: dict[str, Told]
 
@@ -94,7 +96,7 @@ def load_rubric(prompts: Path) -> Rubric:
 
     """
     path = prompts / "pack" / "rubric.yaml"
-    found = read_yaml(path, _Rubric)
+    found = read_yaml(path, RubricFile)
     return Rubric(found.dimensions, found.faults, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

@@ -60,6 +60,10 @@ class _Said(Classifier):
         """Likewise."""
         return self._pins.issue_sentence if self._pins.issue_sentence < len(sense.english) else 0
 
+    def familiar(self, sense: Sense) -> bool:
+        """Nothing recorded is strange."""
+        return True
+
 
 class _Remembered:
     """The precedents as a recording pins them, whatever is asked for."""
@@ -237,6 +241,10 @@ class _Noting(Classifier):
         """Of the wrapped one."""
         self.sentence = self._wrapped.issue_sentence(sense, issue_type)
         return self.sentence
+
+    def familiar(self, sense: Sense) -> bool:
+        """Of the wrapped one."""
+        return self._wrapped.familiar(sense)
 
 
 class _NotingSearch:

@@ -92,9 +92,21 @@ def test_no_answer_of_the_classifier_undercuts_a_floor(
     if made.severity_floor:
         assert ORDER.index(made.severity) <= ORDER.index(made.severity_floor)
     learned = max(ORDER, key=shares.__getitem__)
-    assert ORDER.index(made.severity) <= ORDER.index(learned)
+    worst, *_ = ORDER
+    plurality = learned == worst and shares[worst] < 0.45
+    assert ORDER.index(made.severity) <= ORDER.index(learned) + plurality
     assert made.severity_reason
     assert {c.severity for c in made.criteria} <= set(ORDER)
+
+
+def test_the_most_severe_level_needs_a_criterion_or_more_than_a_plurality():
+    def at(share: float, *conditions: str, deadline: float | None = None) -> str:
+        by = Prior(prior().issue_type, {"S1": share, "S2": 0.3, "S3": 0.2, "S4": 0.1}, 0.0)
+        return judged(*conditions, by=by, deadline_h=deadline).severity
+
+    assert at(0.44) == "S2"
+    assert at(0.46) == "S1"
+    assert at(0.44, deadline=3.0) == "S1"
 
 
 def test_a_rule_of_words_needs_a_trace_of_the_classifier():

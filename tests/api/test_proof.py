@@ -24,23 +24,13 @@ from api.settings import load
 from api.store import proof
 from api.store.proof import baselines
 from api.store.tables import events
-from api.texts import Texts, read_texts
 from api.wiring import Runtime, build_runtime
 from evals.baseline import exclusion
 from evals.errors import BaselineError
 from tests.fakes.parts import quick_parts
 
-TEXTS: list[Texts] = []
 T0 = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
 WINDOW = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _texts(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store's texts are read once for all tests."""
-    if not TEXTS:
-        TEXTS.append(read_texts(load({}, home=tmp_path_factory.mktemp("texts"))))
-    monkeypatch.setattr("api.wiring.read_texts", lambda _: TEXTS[0])
 
 
 @pytest.fixture

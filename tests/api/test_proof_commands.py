@@ -11,20 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from api import cli
-from api.settings import load
-from api.texts import Texts, read_texts
 
 Answer = tuple[int, str, str]
-TEXTS: list[Texts] = []
 T0 = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _texts(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store's texts are read once for all tests."""
-    if not TEXTS:
-        TEXTS.append(read_texts(load({}, home=tmp_path_factory.mktemp("texts"))))
-    monkeypatch.setattr("api.wiring.read_texts", lambda _: TEXTS[0])
 
 
 @pytest.fixture

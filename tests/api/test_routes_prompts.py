@@ -203,11 +203,14 @@ def test_what_people_made_of_drafts_is_counted_by_version(client: TestClient, de
     ids = list[str]()
     with desk.store.write("record_review") as conn:
         now = desk.clock.now()
-        case = cases.add(
-            conn, now, external_id="", customer_key="", title="x", payload={}, channel="api", opened_at=now
+        case = "case_1"
+        cases.add(
+            conn, case, now, external_id="", customer_key="", title="x", payload={}, channel="api", opened_at=now,
+            version=0, status="triaged", next_due_at=now,
         )  # fmt: skip
         for decision in ("approve", "edit", "send_back", "discard", "approve"):
-            ids.append(cases.add_draft(conn, case, "", now))
+            ids.append(f"drf_{len(ids)}")
+            cases.add_draft(conn, case, ids[-1], "", now)
             conn.execute(drafts.update().where(drafts.c.id == ids[-1]).values(versions={QUESTION: "a" * 16}))
             cases.record(conn, case, "reviewed", actor="prn_x", now=now, draft=ids[-1], decision=decision)
     found = rates(desk.store)[QUESTION, "a" * 16]

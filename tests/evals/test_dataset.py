@@ -52,7 +52,9 @@ class Folder:
         self.files.mkdir()
 
     def write(self, *rows: dict[str, Any], file: str = "damaged", cases: bool = True) -> Folder:
-        (self.suites / f"{file}.yaml").write_text(yaml.safe_dump({"cases": list(rows)}, sort_keys=False), "utf-8")
+        (self.suites / f"{file}.yaml").write_text(
+            yaml.safe_dump(json.loads(json.dumps({"cases": list(rows)})), sort_keys=False), "utf-8"
+        )
         for one in rows if cases else ():
             (self.files / f"{one['name']}.json").write_text(json.dumps(CASE, indent=1), "utf-8")
         return self

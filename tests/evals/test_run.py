@@ -14,7 +14,7 @@ from agent.errors import AgentError
 from evals import run as runs
 from evals.cassette import CassetteMiss
 from evals.dataset import Case, Dataset
-from evals.engine import Engine, told_deps
+from evals.engine import Engine, Seat, told_deps
 from evals.errors import RunError
 from evals.severity import cost_of
 from tests.evals.suite import dataset, grounds, prompts
@@ -41,7 +41,7 @@ class Counted:
         self.asked.append(case.name)
         if self.fails:
             self.fails(case)
-        return nullcontext(self.engine.deps.model)
+        return nullcontext(Seat(self.engine.deps))
 
 
 def finished(log: runs.Log, engine: Engine) -> runs.Run:
@@ -96,13 +96,13 @@ def test_what_has_no_answer_is_an_error_and_no_bad_score_and_is_asked_again(tmp_
 
     def fails(case: Case) -> None:
         if case.name == victim:
-            raise CassetteMiss("no entry answers this request")
+            raise CassetteMiss(case.name, "no entry answers this request")
 
     log, counted = runs.Log(tmp_path / "log.jsonl"), Counted(fails)
     runs.execute(runs.chosen(few()), counted.engine, log)
     run = finished(log, counted.engine)
     bad = next(t for t in run.trials if t.case == victim)
-    assert (bad.answer, bad.scores, bad.error) == (None, (), "no entry answers this request")
+    assert (bad.answer, bad.scores, bad.error) == (None, (), f"{victim}: no entry answers this request")
     assert "1 of 5 trials have no answer" in runs.invalid(run)
     after = Counted()
     runs.execute(runs.chosen(few()), after.engine, runs.Log(log.path))

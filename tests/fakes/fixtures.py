@@ -88,8 +88,12 @@ def notices() -> dict[str, dict[str, Any]]:
         },
         "digest": {"count": 3, "lines": ["one", "two"], "more": 1},
         "incident": {
-            "store": "Fernhill", "items": ["Halo desk lamp"], "lots": ["L-17"], "pages": ["/checkout"], "safety": True,
+            "store": "Fernhill", "language": "en", "items": ["Halo desk lamp"], "lots": ["L-17"], "pages": ["/checkout"], "safety": True,
             "next_update": "today at 17:00",
+        },
+        "changed": {
+            "severity": "S1", "lead": "Fulfilment", "reason": "child hurt", "due": ["the first reply by 10:00"],
+            "link": "https://desk.example/desk/case_1",
         },
         "pulled_in": {
             **known, "case_id": "case_1", "team": "Returns", "does": "take returns", "primary": True,

@@ -366,7 +366,7 @@ def test_what_is_decided_stays_decided_and_nothing_is_breached_before_its_deadli
     after = {c.id: c for c in view(book, late, *log).clocks}
     for name, then in before.items():
         now = after[name]
-        if then.ended_at is not None:
+        if then.ended_at is not None and name != "resolution:total":  # that one resumes when a case comes back
             assert (now.state, now.ended_at, now.breached_at) == (then.state, then.ended_at, then.breached_at)
         if then.breached_at is not None:
             assert now.breached_at == then.breached_at

@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE ?= 1
 export LITELLM_LOCAL_MODEL_COST_MAP ?= True
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: run test lint bench screenshots slow clean
+.PHONY: run test lint bench evals screenshots slow clean
 
 run: $(HOME_STAMP)  ## set up and start the desk with the sample store on 127.0.0.1:8000
 	@$(BIN)/desk serve
@@ -34,6 +34,13 @@ bench: $(STAMP)  ## speed of drafting and retrieval against a bare encoding, of 
 	@$(BIN)/python -m api.bench
 	@$(BIN)/python -m api.hooks_bench
 	@$(BIN)/python -m api.sweep_bench
+	@$(BIN)/python -m api.pages_bench
+
+evals: $(STAMP)  ## the stored cases on the engine without a model, the written model answers, and mutants of good answers
+	@$(BIN)/desk eval run
+	@$(BIN)/desk eval run --tier replay
+	@$(BIN)/python -m evals.mutants
+	@$(BIN)/python -m evals.weaken
 
 screenshots: $(STAMP)  ## pictures of queue and case for the README
 	@SCREENSHOTS=1 $(BIN)/python -m pytest -m slow tests/browser -k screenshots

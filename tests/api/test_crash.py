@@ -34,7 +34,7 @@ def test_kills_spread_over_a_day_lose_nothing_and_do_nothing_twice():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_a_kill_at_every_step_of_a_day_loses_nothing_and_does_nothing_twice():
     result = killed(1)
     assert result["problems"] == {}

@@ -18,6 +18,7 @@ from api.store.decisions import TouchKind
 from api.teamwork import Teamwork, reason_word
 from api.verbs import Entry
 from api.wire import Json
+from evals.ratings import FAULTS, LEVELS
 
 LEASE: timedelta = timedelta(seconds=60)
 """How long a case counts as open with somebody whose page says nothing any more."""
@@ -26,16 +27,6 @@ MOST_NOTE: Final = 10_000
 """Characters of a note."""
 
 About: TypeAlias = Literal["precedent", "fact"]
-
-RUBRIC: Final[Mapping[str, tuple[str, ...]]] = {
-    "facts_ok": ("pass", "fail"), "safe_to_send": ("pass", "edit", "no"), "complete": ("0", "1", "2"),
-    "tone": ("0", "1", "2"), "routing_ok": ("pass", "fail"),
-}  # fmt: skip
-"""What a rating may say of a draft, and how."""
-FAULTS: Final = (
-    "", "wrong_fact", "missing_content", "unsafe_promise", "wrong_tone", "wrong_language", "wrong_routing", "unclear", "other",
-)  # fmt: skip
-"""What may be the first fault of a draft."""
 
 
 class Casework(Teamwork):
@@ -187,9 +178,11 @@ class Casework(Teamwork):
 
         """
         who.need("rate")
-        wrong = [n for n, value in dims.items() if value not in RUBRIC.get(n, ())]
-        if thumb not in {"up", "down"} or wrong or first_fault not in FAULTS:
-            what = f"{wrong[0]!r}" if wrong else f"{first_fault!r}" if first_fault not in FAULTS else f"{thumb!r}"
+        wrong = [n for n, value in dims.items() if value not in LEVELS.get(n, ())]
+        if thumb not in {"up", "down"} or wrong or first_fault not in {"", *FAULTS}:
+            what = (
+                f"{wrong[0]!r}" if wrong else f"{first_fault!r}" if first_fault not in {"", *FAULTS} else f"{thumb!r}"
+            )
             raise InvalidError(f"The rubric has no such rating: {what}.")
 
         def change(conn: Connection, now: datetime) -> tuple[str, dict[str, Any]]:
@@ -197,7 +190,7 @@ class Casework(Teamwork):
             rating = casework.add_rating(
                 conn, now, case_id=draft["case_id"], draft_id=draft_id, output_hash=draft["hash"], rater=who.id,
                 role=who.role, thumb=thumb, dims=dict(dims), first_fault=first_fault, note=note[:2000],
-                seconds=max(0, min(seconds, 86400)), rubric_hash=self.store.keyed("rubric", str(dict(RUBRIC))),
+                seconds=max(0, min(seconds, 86400)), rubric_hash=self.rules.rubric(),
             )  # fmt: skip
             self.record(conn, draft["case_id"], who, now, ("draft_rated", {"draft": draft_id}))
             return draft["case_id"], {"rating": rating}

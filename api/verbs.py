@@ -67,6 +67,8 @@ class Rules:
     """Where the money at stake in a case is looked up."""
     recheck: Recheck = _unread
     """Reads words that a person changed as the guard does."""
+    rubric: Callable[[], str] = lambda: ""
+    """Hash of the rubric by which people rate."""
 
 
 class Verbs:

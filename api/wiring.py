@@ -49,6 +49,7 @@ from api.verbs import Rules
 from api.views import Views
 from api.wire import Json
 from api.worker import Worker
+from evals.ratings import rubric_hash
 
 if TYPE_CHECKING:
     from agent.case import Escalation, GuardReport
@@ -187,7 +188,7 @@ def build_runtime(
     )
     bell = Bell()
     helpdesks = _helpdesks(settings, texts, clock) if helpdesks is None else helpdesks
-    desk = Desk(store, clock, _rules(texts, frozenset(helpdesks), orders))
+    desk = Desk(store, clock, _rules(texts, frozenset(helpdesks), orders, partial(rubric_hash, settings.prompts)))
     post = _post(settings, texts, desk, clock, helpdesks)
     live.listeners.append(partial(_swap, live, desk, post, parts))
     desk.on_work = bell.ring
@@ -202,16 +203,16 @@ def build_runtime(
     )  # fmt: skip
 
 
-def _rules(texts: Texts, helpdesks: frozenset[str], orders: OrderBook) -> Rules:
+def _rules(texts: Texts, helpdesks: frozenset[str], orders: OrderBook, rubric: Callable[[], str]) -> Rules:
     said, again = partial(_commitments, texts), partial(_recheck, texts, orders)
-    return Rules(texts.pack, said, texts.outbreak, helpdesks, orders, again)
+    return Rules(texts.pack, said, texts.outbreak, helpdesks, orders, again, rubric)
 
 
 def _swap(live: LiveTexts, desk: Desk, post: PostOffice, parts: Parts, texts: Texts) -> None:
     """Whatever holds texts goes on with those in use now. The drafter is swapped as a whole: a case that is being
     drafted ends with the texts that it began with.
     """
-    desk.adopt(_rules(texts, frozenset(desk.rules.helpdesks), desk.rules.orders))
+    desk.adopt(_rules(texts, frozenset(desk.rules.helpdesks), desk.rules.orders, desk.rules.rubric))
     post.notices.take(texts.pack, texts.prompts)
     parts.swap(partial(retexted, live))
 

@@ -100,6 +100,11 @@ def load_rubric(prompts: Path) -> Rubric:
     return Rubric(found.dimensions, found.faults, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
+def rubric_hash(prompts: Path) -> str:
+    """Hash of the rubric of a folder of prompts; errors as `load_rubric`."""
+    return load_rubric(prompts).hash
+
+
 # --- what is rated, and what is said of it ------------------------------------------------------------------------------
 
 

@@ -14,13 +14,13 @@ from fastapi import APIRouter, Form, Request, Response
 from agent.states import IllegalMoveError
 from api import casepage
 from api.auth import Principal
-from api.casework import FAULTS, RUBRIC
 from api.errors import ConflictError, ForbiddenError, InvalidError, StoreError
 from api.policy import Desk, Rater, Reader, Reviewer, Worker
 from api.reading import storable
 from api.routes.drafts import wait_for
 from api.routes.pages.frame import CODES, DONE, back, render
 from api.wiring import Runtime
+from evals.ratings import FAULTS, LEVELS
 
 router = APIRouter(prefix="/desk/{case_id}", include_in_schema=False)
 
@@ -63,7 +63,7 @@ def _show(
     return render(
         request, "case.html", status, title=case.row.title or case.row.id, done=done, problem=problem,
         typed={**_NOTHING, **typed},
-        codes=CODES, faults=FAULTS, rubric=RUBRIC, **context,
+        codes=CODES, faults=FAULTS, levels=LEVELS, **context,
     )  # fmt: skip
 
 
@@ -276,7 +276,7 @@ def no_reply(request: Request, case_id: str, desk: Desk, who: Worker, reason: Sh
 async def rating(request: Request, case_id: str, desk: Desk, who: Rater) -> Response:
     """What the draft is worth."""
     form = {name: str(value)[:2000] for name, value in (await request.form()).items()}
-    dims = {name: form[name] for name in RUBRIC if form.get(name)}
+    dims = {name: form[name] for name in LEVELS if form.get(name)}
     seconds = form.get("seconds", "0")
 
     def do() -> str:
